@@ -1,0 +1,74 @@
+//! Why a score has no value.
+//!
+//! A benchmark that writes 0 or NaN for "cannot be said" moves its own means; here the reason
+//! is a value, to be counted and shown beside the mean.
+
+use serde::{Deserialize, Serialize};
+
+/// A finite score, or the reason why there is none.
+pub type Score = Result<f64, NotApplicable>;
+
+/// Why a score does not apply to an image, a map or a table of predictions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotApplicable {
+    /// There is nothing to score: no pixels, or no examples.
+    #[error("there is nothing to score: the input is empty")]
+    Empty,
+    /// The mask marks no pixel.
+    #[error("the mask marks no pixel, so nothing can lie inside it")]
+    EmptyMask,
+    /// The mask marks every pixel, so that every map scores alike.
+    #[error("the mask marks every pixel, so every map scores alike")]
+    FullMask,
+    /// A value is NaN or infinite.
+    #[error("a value is NaN or infinite")]
+    NonFinite,
+    /// The map has no relevance of the kind the score divides by.
+    #[error("the relevance the score divides by sums to zero")]
+    ZeroRelevance,
+    /// All attributions are equal, so they order nothing.
+    #[error("all attributions are equal, so they order nothing")]
+    ConstantAttribution,
+    /// The model's output hardly moves under the perturbation.
+    #[error("the model's output hardly moves under the perturbation")]
+    ConstantOutcome,
+    /// The model is at least as sure of the class on the baseline as on the image.
+    #[error("the model is at least as sure of the class on the baseline as on the image")]
+    BaselineAboveImage,
+    /// Two inputs that belong together have different lengths.
+    #[error("inputs that belong together have different lengths")]
+    LengthMismatch,
+    /// A class index is not below the number of classes.
+    #[error("a class index is not below the number of classes")]
+    ClassOutOfRange,
+}
+
+impl NotApplicable {
+    /// The reason as a stable word for records and tables, such as `empty_mask`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::EmptyMask => "empty_mask",
+            Self::FullMask => "full_mask",
+            Self::NonFinite => "non_finite",
+            Self::ZeroRelevance => "zero_relevance",
+            Self::ConstantAttribution => "constant_attribution",
+            Self::ConstantOutcome => "constant_outcome",
+            Self::BaselineAboveImage => "baseline_above_image",
+            Self::LengthMismatch => "length_mismatch",
+            Self::ClassOutOfRange => "class_out_of_range",
+        }
+    }
+}
+
+/// `value` if it is finite.
+pub(crate) fn finite(value: f64) -> Score {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(NotApplicable::NonFinite)
+    }
+}
