@@ -1,0 +1,147 @@
+//! Numbers that describe a set before any model sees it.
+
+use std::collections::HashMap;
+
+use crate::set::{DataSet, Split};
+
+/// How large the objects of one class are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassShare {
+    /// Class index.
+    pub class: usize,
+    /// Number of images.
+    pub count: usize,
+    /// Median of the share of pixels above 0, in `[0, 1]`.
+    pub median: f64,
+    /// Mean of the share.
+    pub mean: f64,
+    /// Variance of the share, divided by `count`.
+    pub variance: f64,
+}
+
+/// For each class the share of pixels above 0 (in any channel). NaN where a class has no
+/// image. On a set with a black ground this is the share of the image that is object.
+pub fn object_share(split: &Split, n_classes: usize) -> Vec<ClassShare> {
+    let [channels, height, width] = split.shape;
+    let plane = height * width;
+    let mut shares: Vec<Vec<f64>> = vec![Vec::new(); n_classes];
+    for i in 0..split.len() {
+        let Some(shares) = shares.get_mut(split.label(i)) else {
+            continue;
+        };
+        let image = split.image(i);
+        let lit = (0..plane)
+            .filter(|&p| (0..channels).any(|c| image[c * plane + p] > 0))
+            .count();
+        shares.push(lit as f64 / plane as f64);
+    }
+    shares
+        .into_iter()
+        .enumerate()
+        .map(|(class, shares)| summary(class, shares))
+        .collect()
+}
+
+fn summary(class: usize, mut shares: Vec<f64>) -> ClassShare {
+    shares.sort_by(f64::total_cmp);
+    let count = shares.len();
+    let n = count as f64;
+    let median = match count {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => shares[odd / 2],
+        even => (shares[even / 2 - 1] + shares[even / 2]) / 2.0,
+    };
+    let mean = shares.iter().sum::<f64>() / n;
+    let variance = shares.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n;
+    ClassShare {
+        class,
+        count,
+        median,
+        mean,
+        variance,
+    }
+}
+
+/// A test image that is also, pixel for pixel, a training image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// Row in the test split.
+    pub test: usize,
+    /// First such row in the training split.
+    pub train: usize,
+    /// Whether both carry the same label.
+    pub same_label: bool,
+}
+
+/// Exact leakage: test images that stand in the training split too, by test row.
+pub fn duplicates(set: &DataSet) -> Vec<Duplicate> {
+    let mut first: HashMap<&[u8], usize> = HashMap::with_capacity(set.train.len());
+    for row in 0..set.train.len() {
+        first.entry(set.train.image(row)).or_insert(row);
+    }
+    let found = |test| {
+        let train = *first.get(set.test.image(test))?;
+        let same_label = set.test.label(test) == set.train.label(train);
+        Some(Duplicate {
+            test,
+            train,
+            same_label,
+        })
+    };
+    (0..set.test.len()).filter_map(found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Masks, Origin};
+
+    fn split(images: &[[u8; 4]], labels: &[u8]) -> Split {
+        Split {
+            shape: [1, 2, 2],
+            images: images.concat(),
+            labels: labels.to_vec(),
+            masks: Masks::Rule,
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn shares_of_hand_counted_images() {
+        let images = [[0, 0, 0, 9], [1, 1, 0, 0], [0; 4], [3; 4]];
+        let shares = object_share(&split(&images, &[0, 0, 1, 0]), 3);
+        assert_eq!((shares[0].count, shares[0].median), (3, 0.5));
+        // 1/4, 1/2, 1: mean 7/12, variance 21/48 - 49/144 = 14/144.
+        assert!((shares[0].mean - 7.0 / 12.0).abs() < 1e-12);
+        assert!((shares[0].variance - 14.0 / 144.0).abs() < 1e-12);
+        assert_eq!((shares[1].count, shares[1].mean), (1, 0.0));
+        assert!(shares[2].median.is_nan());
+    }
+
+    #[test]
+    fn duplicates_across_splits_are_named_with_their_labels() {
+        let set = DataSet {
+            id: "x".into(),
+            version: 1,
+            classes: vec!["a".into(), "b".into()],
+            shape: [1, 2, 2],
+            train: split(&[[1; 4], [2; 4], [2; 4]], &[0, 1, 0]),
+            test: split(&[[3; 4], [2; 4], [1; 4]], &[0, 1, 1]),
+            content_hash: [0; 32],
+            origin: Origin::Generated,
+        };
+        let expected = [
+            Duplicate {
+                test: 1,
+                train: 1,
+                same_label: true,
+            },
+            Duplicate {
+                test: 2,
+                train: 0,
+                same_label: false,
+            },
+        ];
+        assert_eq!(duplicates(&set), expected);
+    }
+}

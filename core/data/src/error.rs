@@ -1,0 +1,141 @@
+//! One error type: what is wrong, where, and the remedy.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = DataError> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a name of a set and its pixels.
+///
+/// `Display` gives one or two lines: what, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No set has this name.
+    #[error("unknown data set '{id}'; known are: {known}\n  remedy: use one of these names")]
+    UnknownSet {
+        /// The name asked for.
+        id: String,
+        /// The names there are, separated by commas.
+        known: String,
+    },
+
+    /// The files of a set lie in none of the places looked at.
+    #[error(
+        "data set '{id}' was not found; looked in {}\n  remedy: {remedy}",
+        places(looked)
+    )]
+    NotFound {
+        /// Name of the set.
+        id: String,
+        /// Every folder looked at, in order.
+        looked: Vec<PathBuf>,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}\n  remedy: check that the path exists and that you may use it", path.display())]
+    Io {
+        /// What was tried, as a verb: `open`, `read`, `create`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+
+    /// A folder, socket or device stands where a file should.
+    #[error("{} is not a regular file\n  remedy: {remedy}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A file does not follow its format.
+    #[error("{} is malformed: {field} at byte {offset}: expected {expected}, found {found}\n  remedy: {remedy}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The header field or part of the file.
+        field: &'static str,
+        /// Byte offset in the decompressed content.
+        offset: u64,
+        /// What the format asks for.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A file is well formed but is not the one it should be.
+    #[error("{} is not the official file: SHA-256 expected {expected}, found {found}\n  remedy: {remedy}", path.display())]
+    ChecksumMismatch {
+        /// The file.
+        path: PathBuf,
+        /// Pinned SHA-256, hexadecimal.
+        expected: String,
+        /// SHA-256 of what is there, hexadecimal.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A download failed; nothing was kept.
+    #[error("cannot download {url}: {reason}\n  remedy: {remedy}")]
+    Download {
+        /// Address asked.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A selection asks for rows the split does not have.
+    #[error("selection {selection}: {reason}\n  remedy: ask for fewer rows, or for `all`")]
+    Selection {
+        /// The selection as written.
+        selection: String,
+        /// Why it cannot be had.
+        reason: String,
+    },
+
+    /// A picture cannot be used.
+    #[error("{place}: {reason}\n  remedy: {remedy}")]
+    Photo {
+        /// File name, or `image in memory`.
+        place: String,
+        /// Why it cannot be used.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+impl DataError {
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+fn places(looked: &[PathBuf]) -> String {
+    if looked.is_empty() {
+        return "no place (none was named)".to_owned();
+    }
+    let mut text = String::new();
+    for (i, path) in looked.iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{}", path.display());
+    }
+    text
+}

@@ -1,0 +1,45 @@
+//! Data sets: found, verified, read, generated, selected, and photographs
+//! prepared like them.
+//!
+//! A benchmark is only as good as the certainty that two people scored the same
+//! bytes. So a set is identified by [`DataSet::content_hash`], a SHA-256 of its
+//! content and of nothing else (no path, no date, no compression), every file is
+//! checked against a pinned digest before a single pixel is used, and a file that
+//! does not fit gives a [`DataError`] that says what, where, and what to do.
+//!
+//! Two kinds of set are known ([`known`]): Fashion-MNIST, which lies in files that
+//! are looked for in a fixed order ([`Locate`]) and fetched if allowed, and the
+//! built-in `garments` family, drawn by this crate, which needs no file and whose
+//! object masks are exact.
+//!
+//! ```no_run
+//! use xbench_data::{Locate, Selection, Splits, load, select};
+//!
+//! let locate = Locate { splits: Splits::TestOnly, ..Locate::from_environment() };
+//! let set = load("fashion-mnist", &locate)?;
+//! let rows = select(&set.test, set.classes.len(), &Selection::Balanced(20))?;
+//! let mut pixels = Vec::new();
+//! set.test.rows_f32(&rows, &mut pixels);
+//! assert_eq!(pixels.len(), 20 * 28 * 28);
+//! # Ok::<(), xbench_data::DataError>(())
+//! ```
+
+mod catalogue;
+mod describe;
+mod digest;
+mod error;
+mod fashion_mnist;
+mod fetch;
+pub mod idx;
+mod locate;
+pub mod mask;
+mod select;
+mod set;
+
+pub use catalogue::{SetInfo, content_hash, fetch, known, load, verify};
+pub use describe::{ClassShare, Duplicate, duplicates, object_share};
+pub use error::{DataError, Result};
+pub use fashion_mnist::FileReport;
+pub use locate::{Locate, Progress, Splits};
+pub use select::{Selection, select};
+pub use set::{DataSet, Masks, Origin, Place, Split};
