@@ -1,8 +1,4 @@
 //! Cost of scoring one map of 28 × 28 pixels.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros generate undocumented functions"
-)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

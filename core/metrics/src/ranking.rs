@@ -38,7 +38,7 @@ impl RankedMap {
             } else {
                 bits | 1 << 31
             };
-            keys.push(u64::from(!rising) << 32 | index as u64);
+            keys.push((u64::from(!rising) << 32) | index as u64);
         }
         if !finite {
             return Err(NotApplicable::NonFinite);

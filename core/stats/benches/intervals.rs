@@ -1,8 +1,4 @@
 //! Cost of the intervals of a whole table: 504 columns of 256 images, 2000 resamples.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros generate undocumented functions"
-)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

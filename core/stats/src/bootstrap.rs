@@ -44,7 +44,7 @@ impl Resamples {
             for _ in 0..images {
                 state = state.wrapping_add(GOLDEN);
                 // The product maps 64 uniform bits to 0..images with a bias below images / 2⁶⁴.
-                let image = (u128::from(mix(state)) * images as u128 >> 64) as usize;
+                let image = ((u128::from(mix(state)) * images as u128) >> 64) as usize;
                 let count = &mut counts[image * draws + draw];
                 *count = count.saturating_add(1);
             }
