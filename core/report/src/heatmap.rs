@@ -1,0 +1,276 @@
+//! Matrices as pictures: a number in every cell, colour behind it, a bar beside it.
+
+use image::RgbImage;
+
+use crate::canvas::{Canvas, FAINT_INK, Font, INK, RULE};
+use crate::colour::{Scale, ink_on};
+use crate::figure::FigureError;
+use crate::number::fixed;
+use crate::style::Style;
+use crate::{AgreementMatrix, ConfusionMatrix};
+
+const MARGIN: u32 = 20;
+const CELL_WIDTH: u32 = 52;
+const CELL_HEIGHT: u32 = 32;
+const LONGEST_LABEL: u32 = 230;
+const LABEL_GAP: u32 = 8;
+const BAR_WIDTH: u32 = 14;
+const TITLE_BLOCK: u32 = Font::TITLE.height() + 14;
+const AXIS_BLOCK: u32 = Font::BODY.height() + 4;
+const DIGITS: Style = Style {
+    colour: false,
+    width: 0,
+    unicode: false,
+};
+
+/// Agreement as a picture: red for agreement, blue for its opposite, the scale from −1 to 1.
+///
+/// # Errors
+///
+/// [`FigureError::Empty`] without labels, [`FigureError::TooLarge`] with too many.
+pub fn agreement_image(matrix: &AgreementMatrix) -> Result<RgbImage, FigureError> {
+    let cell = |row: usize, column: usize| match matrix.value(row, column) {
+        Some(value) => Drawn {
+            text: fixed(value, 2, &DIGITS),
+            share: Some((value + 1.0) / 2.0),
+            strong: false,
+        },
+        None => Drawn {
+            text: "-".to_owned(),
+            share: None,
+            strong: false,
+        },
+    };
+    let bar = Bar {
+        scale: Scale::Diverging,
+        ends: ["-1", "0", "1"],
+    };
+    draw(&matrix.title, None, &matrix.labels, cell, bar)
+}
+
+/// A confusion matrix as a picture: truth down, prediction across, counts in the cells, the
+/// colour showing each count's share of its true class on a square-root scale, on which mistakes
+/// of a few percent still show.
+///
+/// # Errors
+///
+/// [`FigureError::Empty`] without classes, [`FigureError::TooLarge`] with too many.
+pub fn confusion_image(matrix: &ConfusionMatrix) -> Result<RgbImage, FigureError> {
+    let totals: Vec<u64> = (0..matrix.classes.len())
+        .map(|i| matrix.of_truth(i))
+        .collect();
+    let cell = |truth: usize, prediction: usize| {
+        let count = matrix.count(truth, prediction);
+        let share = (totals[truth] > 0).then(|| (count as f64 / totals[truth] as f64).sqrt());
+        let text = if count == 0 {
+            String::new()
+        } else {
+            count.to_string()
+        };
+        Drawn {
+            text,
+            share,
+            strong: truth == prediction,
+        }
+    };
+    let bar = Bar {
+        scale: Scale::Amount,
+        ends: ["0", ".25", "1"],
+    };
+    let axes = Some([
+        "true class (down), predicted (across)",
+        "colour: share of the true class, square-root scale",
+    ]);
+    draw(&matrix.title, axes, &matrix.classes, cell, bar)
+}
+
+struct Drawn {
+    text: String,
+    share: Option<f64>,
+    strong: bool,
+}
+
+struct Bar {
+    scale: Scale,
+    /// At 0, 0.5 and 1 of the scale.
+    ends: [&'static str; 3],
+}
+
+fn draw(
+    title: &str,
+    notes: Option<[&str; 2]>,
+    labels: &[String],
+    cell: impl Fn(usize, usize) -> Drawn,
+    bar: Bar,
+) -> Result<RgbImage, FigureError> {
+    if labels.is_empty() {
+        return Err(FigureError::Empty {
+            what: format!("the matrix {title}"),
+        });
+    }
+    let names: Vec<String> = labels
+        .iter()
+        .map(|label| Font::BODY.elide_middle(label, LONGEST_LABEL))
+        .collect();
+    let longest = names
+        .iter()
+        .map(|name| Font::BODY.width(name))
+        .max()
+        .unwrap_or(0);
+    let n = labels.len() as u64;
+    let (grid_width, grid_height) = (n * u64::from(CELL_WIDTH), n * u64::from(CELL_HEIGHT));
+    let header = TITLE_BLOCK
+        + if notes.is_some() {
+            2 * AXIS_BLOCK + 6
+        } else {
+            0
+        };
+    let left = MARGIN + longest + LABEL_GAP;
+    let top = MARGIN + header + longest + LABEL_GAP;
+    let bar_block = u64::from(20 + BAR_WIDTH + 6 + Font::BODY.width(".25"));
+    let least = notes
+        .iter()
+        .flatten()
+        .map(|note| u64::from(Font::BODY.width(note)))
+        .max();
+    let least = least.unwrap_or(0) + 2 * u64::from(MARGIN);
+    let width = (u64::from(left) + grid_width + bar_block + u64::from(MARGIN)).max(least);
+    let height = u64::from(top) + grid_height + u64::from(MARGIN);
+    let mut canvas = Canvas::new(&format!("the matrix {title}"), width, height)?;
+
+    let room = width as u32 - 2 * MARGIN;
+    canvas.text(
+        MARGIN,
+        MARGIN,
+        &Font::TITLE.elide(title, room),
+        Font::TITLE,
+        INK,
+    );
+    for (i, note) in notes.iter().flatten().enumerate() {
+        let y = MARGIN + TITLE_BLOCK + i as u32 * AXIS_BLOCK;
+        canvas.text(MARGIN, y, note, Font::BODY, FAINT_INK);
+    }
+    let middle = |cell: u32| (cell - Font::BODY.height()) / 2;
+    for (i, name) in names.iter().enumerate() {
+        let (x, y) = (left + i as u32 * CELL_WIDTH, top + i as u32 * CELL_HEIGHT);
+        canvas.text_right(
+            left - LABEL_GAP,
+            y + middle(CELL_HEIGHT),
+            name,
+            Font::BODY,
+            INK,
+        );
+        canvas.text_upwards(
+            x + middle(CELL_WIDTH),
+            top - LABEL_GAP,
+            name,
+            Font::BODY,
+            INK,
+        );
+        for other in 0..names.len() {
+            let drawn = cell(i, other);
+            let x = left + other as u32 * CELL_WIDTH;
+            let ground = match drawn.share {
+                Some(share) => bar.scale.at(share),
+                None => crate::canvas::WHITE,
+            };
+            canvas.fill(x, y, CELL_WIDTH - 1, CELL_HEIGHT - 1, ground);
+            let font = if drawn.strong { Font::BOLD } else { Font::BODY };
+            let text = font.elide(&drawn.text, CELL_WIDTH - 2);
+            let place = (x, CELL_WIDTH - 1);
+            canvas.text_centred(place, y + middle(CELL_HEIGHT), &text, font, ink_on(ground));
+        }
+    }
+    draw_bar(
+        &mut canvas,
+        left + grid_width as u32 + 20,
+        top,
+        grid_height as u32,
+        &bar,
+    );
+    Ok(canvas.finish())
+}
+
+fn draw_bar(canvas: &mut Canvas, x: u32, top: u32, height: u32, bar: &Bar) {
+    let height = height - 1;
+    for step in 0..height {
+        let share = 1.0 - f64::from(step) / f64::from(height - 1);
+        canvas.fill(x, top + step, BAR_WIDTH, 1, bar.scale.at(share));
+    }
+    canvas.frame(x, top, BAR_WIDTH, height, RULE);
+    let line = Font::BODY.height();
+    let places = [top + height - line, top + (height - line) / 2, top];
+    for (text, y) in bar.ends.iter().zip(places) {
+        // A matrix of one row has no room for the middle.
+        if height >= 3 * line || y != places[1] {
+            canvas.text(x + BAR_WIDTH + 6, y, text, Font::BODY, INK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_coloured_by_their_values() {
+        let matrix = AgreementMatrix {
+            title: "Spearman".to_owned(),
+            labels: vec!["a".to_owned(), "b".to_owned()],
+            values: vec![vec![Some(1.0), Some(-1.0)], vec![None, Some(f64::NAN)]],
+        };
+        let picture = agreement_image(&matrix).unwrap();
+        let left = MARGIN + Font::BODY.width("a") + LABEL_GAP;
+        let top = MARGIN + TITLE_BLOCK + Font::BODY.width("a") + LABEL_GAP;
+        let at = |row: u32, column: u32| {
+            *picture.get_pixel(left + column * CELL_WIDTH + 2, top + row * CELL_HEIGHT + 2)
+        };
+        assert_eq!(at(0, 0), Scale::Diverging.at(1.0));
+        assert_eq!(at(0, 1), Scale::Diverging.at(0.0));
+        assert_eq!(at(1, 0), crate::canvas::WHITE);
+        assert_eq!(at(1, 1), crate::canvas::WHITE);
+    }
+
+    #[test]
+    fn confusion_colours_are_shares_of_the_true_class() {
+        let matrix = ConfusionMatrix {
+            title: "m".to_owned(),
+            classes: vec!["a".to_owned(), "b".to_owned()],
+            counts: vec![vec![1, 3], vec![0, 0]],
+        };
+        let picture = confusion_image(&matrix).unwrap();
+        let left = MARGIN + Font::BODY.width("a") + LABEL_GAP;
+        let top = MARGIN + TITLE_BLOCK + 2 * AXIS_BLOCK + 6 + Font::BODY.width("a") + LABEL_GAP;
+        assert_eq!(*picture.get_pixel(left + 2, top + 2), Scale::Amount.at(0.5));
+        assert_eq!(
+            *picture.get_pixel(left + CELL_WIDTH + 2, top + 2),
+            Scale::Amount.at(0.75f64.sqrt())
+        );
+    }
+
+    #[test]
+    fn odd_matrices_are_drawn_or_refused() {
+        let none = AgreementMatrix {
+            title: "t".to_owned(),
+            labels: vec![],
+            values: vec![],
+        };
+        assert!(matches!(
+            agreement_image(&none),
+            Err(FigureError::Empty { .. })
+        ));
+        let one = AgreementMatrix {
+            labels: vec!["only".to_owned()],
+            ..none.clone()
+        };
+        assert!(agreement_image(&one).is_ok());
+        let many = AgreementMatrix {
+            labels: vec![String::new(); 2000],
+            ..none
+        };
+        assert!(matches!(
+            agreement_image(&many),
+            Err(FigureError::TooLarge { .. })
+        ));
+    }
+}

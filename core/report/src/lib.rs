@@ -1,0 +1,41 @@
+//! What people look at: terminal tables and pictures.
+//!
+//! Everything here is a pure function from plain structs to a `String` or an image: nothing is
+//! printed, read or written, no clock is asked, and the same input gives the same bytes. The
+//! structs are this crate's own, so that a table can be drawn from a live run, from records at
+//! rest or from a test alike.
+//!
+//! Text comes in a [`Style`]: with or without ANSI colour, with or without characters beyond
+//! ASCII, and fitted to a width. Pictures are [`image::RgbImage`]s, turned into PNG bytes by
+//! [`encode_png`].
+
+mod agreement;
+mod canvas;
+mod colour;
+mod confusion;
+mod estimate;
+mod figure;
+mod heatmap;
+mod leaderboard;
+mod listing;
+mod number;
+mod panel;
+mod reproduction;
+mod strip;
+mod style;
+mod table;
+mod training;
+
+pub use agreement::{AgreementMatrix, agreement_text};
+pub use confusion::{ConfusionMatrix, confusion_text};
+pub use estimate::{Direction, Estimate};
+pub use figure::{FigureError, encode_png, grey_image};
+pub use heatmap::{agreement_image, confusion_image};
+pub use leaderboard::{Column, LeaderboardView, ModelBlock, Row, RowStatus, leaderboard_text};
+pub use listing::{CellFailure, PluginRow, ScoreRow, catalogue_text, failures_text, plugins_text};
+pub use number::duration_text;
+pub use reproduction::{ReproductionRow, Verdict, reproduction_text};
+pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
+pub use style::{Emphasis, Style};
+pub use table::{Align, Cell, Table, TableColumn};
+pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
