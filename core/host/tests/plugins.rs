@@ -1,0 +1,3 @@
+//! Plugins loaded and run by the host.
+
+fn main() {}
