@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{DataError, Result};
 use crate::fashion_mnist::{self, FileReport};
+use crate::garments;
 use crate::locate::Locate;
 use crate::set::DataSet;
 
@@ -31,17 +32,49 @@ pub struct SetInfo {
     pub needs_download: bool,
 }
 
-static KNOWN: [SetInfo; 1] = [SetInfo {
-    id: fashion_mnist::ID,
-    summary: "photographs of garments, 28x28 grey on black; masks by rule",
-    classes: &fashion_mnist::CLASSES,
-    shape: [1, 28, 28],
-    train: 60_000,
-    test: 10_000,
-    licence: "MIT",
-    citation: "H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017",
-    needs_download: true,
-}];
+const fn built_in(id: &'static str, summary: &'static str) -> SetInfo {
+    SetInfo {
+        id,
+        summary,
+        classes: &fashion_mnist::CLASSES,
+        shape: [1, 28, 28],
+        train: garments::TRAIN,
+        test: garments::TEST,
+        licence: "as this program",
+        citation: "this program",
+        needs_download: false,
+    }
+}
+
+static KNOWN: [SetInfo; 5] = [
+    SetInfo {
+        id: fashion_mnist::ID,
+        summary: "photographs of garments, 28x28 grey on black; masks by rule",
+        classes: &fashion_mnist::CLASSES,
+        shape: [1, 28, 28],
+        train: 60_000,
+        test: 10_000,
+        licence: "MIT",
+        citation: "H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017",
+        needs_download: true,
+    },
+    built_in(
+        "garments",
+        "drawn garments on a textured ground; exact masks; built in",
+    ),
+    built_in(
+        "garments-plain",
+        "drawn garments on black; exact masks; built in",
+    ),
+    built_in(
+        "garments-cluttered",
+        "drawn garments among distracting shapes on a textured ground; exact masks; built in",
+    ),
+    built_in(
+        "garments-shortcut",
+        "garments with a watermark that gives the class away; exact masks of both; built in",
+    ),
+];
 
 /// Every set that [`load`] knows.
 pub fn known() -> &'static [SetInfo] {
@@ -70,8 +103,12 @@ fn info(id: &str) -> Result<&'static SetInfo> {
 /// [`DataError::NotAFile`] and [`DataError::Io`]. A damaged file is an error even when
 /// a later place of the search holds a good one.
 pub fn load(id: &str, locate: &Locate<'_>) -> Result<DataSet> {
-    info(id)?;
-    fashion_mnist::load(locate)
+    let info = info(id)?;
+    if info.needs_download {
+        fashion_mnist::load(locate)
+    } else {
+        garments::load(info.id, locate.splits)
+    }
 }
 
 /// Brings all files of a set into the cache, where they are not there intact, whatever
@@ -93,8 +130,16 @@ pub fn fetch(id: &str, locate: &Locate<'_>) -> Result<Option<PathBuf>> {
 /// [`DataError::UnknownSet`] and [`DataError::NotFound`]; what is wrong with a part
 /// stands in its report.
 pub fn verify(id: &str, locate: &Locate<'_>) -> Result<Vec<FileReport>> {
-    info(id)?;
-    fashion_mnist::verify_all(locate)
+    let info = info(id)?;
+    if info.needs_download {
+        return fashion_mnist::verify_all(locate);
+    }
+    let outcome = garments::load(info.id, locate.splits).map(drop);
+    Ok(vec![FileReport {
+        name: info.id.to_owned(),
+        path: None,
+        outcome,
+    }])
 }
 
 /// [`DataSet::content_hash`] of a set, without finding or loading it.
@@ -102,6 +147,10 @@ pub fn verify(id: &str, locate: &Locate<'_>) -> Result<Vec<FileReport>> {
 /// # Errors
 /// [`DataError::UnknownSet`].
 pub fn content_hash(id: &str) -> Result<[u8; 32]> {
-    info(id)?;
-    Ok(fashion_mnist::content_hash())
+    let info = info(id)?;
+    if info.needs_download {
+        Ok(fashion_mnist::content_hash())
+    } else {
+        garments::content_hash(info.id)
+    }
 }

@@ -110,3 +110,121 @@ pub(crate) fn fetch(
         .map_err(|e| DataError::io("write", &path, e.error))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    const CONTENT: &[u8] = b"abc";
+    const REMOTE: Remote = Remote {
+        name: "file.gz",
+        bytes: 3,
+        // FIPS 180-2, appendix B.1.
+        sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    };
+
+    /// Answers one request with the bytes; gives the request's first line.
+    fn server(answer: Vec<u8>) -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/base/", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            while !lines.next().unwrap().unwrap().is_empty() {}
+            // The client may have hung up on an answer it refuses.
+            let _ = stream.write_all(&answer);
+            first
+        });
+        (base, thread)
+    }
+
+    fn answer(status: &str, declared: usize, body: &[u8]) -> Vec<u8> {
+        let mut bytes =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {declared}\r\n\r\n").into_bytes();
+        bytes.extend(body);
+        bytes
+    }
+
+    fn fetched(answer: Vec<u8>) -> (Result<()>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, thread) = server(answer);
+        let outcome = fetch(&base, &REMOTE, folder.path(), &|_| {});
+        assert_eq!(thread.join().unwrap(), "GET /base/file.gz HTTP/1.1");
+        let left = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        (outcome, left)
+    }
+
+    fn refused(answer: Vec<u8>) -> String {
+        let (outcome, left) = fetched(answer);
+        assert!(left.is_empty(), "nothing may stay behind: {left:?}");
+        let text = outcome.unwrap_err().to_string();
+        assert!(
+            text.contains("file.gz") && text.contains("remedy: "),
+            "{text}"
+        );
+        text
+    }
+
+    #[test]
+    fn a_good_file_appears_whole_under_its_name_and_progress_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("made/as/needed");
+        let (base, thread) = server(answer("200 OK", 3, CONTENT));
+        let told = RefCell::new(Vec::new());
+        fetch(&base, &REMOTE, &deep, &|progress| {
+            told.borrow_mut().push(progress)
+        })
+        .unwrap();
+        thread.join().unwrap();
+        assert_eq!(std::fs::read(deep.join("file.gz")).unwrap(), CONTENT);
+        assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 1);
+        let told = told.into_inner();
+        assert_eq!((told[0].done, told[0].total), (0, Some(3)));
+        assert_eq!(told.last().map(|progress| progress.done), Some(3));
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_refused() {
+        let text = refused(answer("200 OK", 3, b"abd"));
+        assert!(text.contains("SHA-256 expected ba7816bf"), "{text}");
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_refused() {
+        refused(answer("200 OK", 3, b"ab"));
+        let text = refused(answer("200 OK", 2, b"ab"));
+        assert!(text.contains("ends after 2 of 3 bytes"), "{text}");
+    }
+
+    #[test]
+    fn an_oversized_body_is_refused_as_soon_as_it_is_too_long() {
+        let text = refused(answer("200 OK", 1 << 40, &[0; 1 << 18]));
+        assert!(text.contains("longer than 3 bytes"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_of_refusal_is_told() {
+        let text = refused(answer("404 Not Found", 0, b""));
+        assert!(text.contains("404"), "{text}");
+    }
+
+    #[test]
+    fn no_server_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let folder = tempfile::tempdir().unwrap();
+        let error = fetch(&base, &REMOTE, folder.path(), &|_| {}).unwrap_err();
+        assert!(matches!(error, DataError::Download { .. }), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -12,11 +12,11 @@
 //! built-in `garments` family, drawn by this crate, which needs no file and whose
 //! object masks are exact.
 //!
-//! ```no_run
+//! ```
 //! use xbench_data::{Locate, Selection, Splits, load, select};
 //!
-//! let locate = Locate { splits: Splits::TestOnly, ..Locate::from_environment() };
-//! let set = load("fashion-mnist", &locate)?;
+//! let locate = Locate { splits: Splits::TestOnly, ..Locate::offline() };
+//! let set = load("garments", &locate)?;
 //! let rows = select(&set.test, set.classes.len(), &Selection::Balanced(20))?;
 //! let mut pixels = Vec::new();
 //! set.test.rows_f32(&rows, &mut pixels);
@@ -30,9 +30,11 @@ mod digest;
 mod error;
 mod fashion_mnist;
 mod fetch;
+mod garments;
 pub mod idx;
 mod locate;
 pub mod mask;
+pub mod photo;
 mod select;
 mod set;
 
