@@ -15,7 +15,7 @@ const MAX_MEMORY: u64 = 512 << 20;
 /// Least side of a picture.
 const MIN_SIDE: u32 = 8;
 /// Longest side worked on: finer detail cannot reach 28 pixels.
-const WORKING_SIDE: u32 = 448;
+const WORKING_SIDE: u32 = 240;
 
 pub(super) fn decode(
     bytes: &[u8],
