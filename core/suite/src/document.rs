@@ -1,0 +1,527 @@
+//! The suite file as written: the types the JSON Schema is made of.
+//!
+//! What serde and the schema can say stands here, what needs more than one value at a time in
+//! [`crate::suite`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::plugin_use::{PluginUse, parse_plugin_use};
+use crate::read::At;
+
+/// A suite of xbench: models, explainers and scores on a data set.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping that begins with \"suite: name\""
+)]
+#[schemars(rename = "Suite")]
+pub(crate) struct Document {
+    /// Name of the suite and of its folder of results: lower-case letters, digits and hyphens.
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]*$"))]
+    pub(crate) suite: At<String>,
+    /// Version of the suite; raise it when its results are no longer comparable.
+    #[schemars(range(min = 1))]
+    pub(crate) version: At<u32>,
+    /// One line on what the suite is for.
+    #[serde(default)]
+    pub(crate) summary: String,
+    /// The images.
+    pub(crate) data: DataDoc,
+    /// Rows on which accuracy and its kin are measured.
+    #[serde(default)]
+    pub(crate) accuracy: AccuracyDoc,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub(crate) seed: u64,
+    /// The class whose score is explained.
+    #[serde(default = "predicted")]
+    pub(crate) target: At<TargetDoc>,
+    /// Models, by short name or id.
+    pub(crate) models: At<Vec<At<UseDoc<ModelDoc>>>>,
+    /// Explainers, by short name or id.
+    pub(crate) explainers: At<Vec<At<UseDoc<ExplainerDoc>>>>,
+    /// Explainers that know nothing of the model, or everything of the mask; rows to compare with.
+    #[serde(default)]
+    pub(crate) controls: Vec<At<UseDoc<ExplainerDoc>>>,
+    /// Scores to compute: all, or a list.
+    #[serde(default)]
+    pub(crate) scores: ScoresDoc,
+    /// Scores whose mean rank orders the leaderboard; those of faithfulness if not given.
+    #[serde(default)]
+    pub(crate) ranking: Option<At<Vec<At<ScoreDoc>>>>,
+    /// Settings of the scores that perturb the input or compare the highest pixels.
+    #[serde(default)]
+    pub(crate) perturbation: PerturbationDoc,
+    /// How explainers are timed, or off.
+    #[serde(default)]
+    pub(crate) timing: TimingDoc,
+    /// Images per unit of work.
+    #[serde(default = "chunk")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) chunk: At<u32>,
+    /// Seconds an explainer may take for one unit of work.
+    #[serde(default = "deadline")]
+    #[schemars(range(min = 0.1, max = 86400.0))]
+    pub(crate) deadline: At<f64>,
+    /// Folders with plugins, relative to the suite's file.
+    #[serde(default)]
+    pub(crate) plugins: Vec<String>,
+    /// Published figures to compare with what is measured.
+    #[serde(default)]
+    pub(crate) reproduction: Vec<At<ReproductionDoc>>,
+}
+
+fn written<T>(value: T) -> At<T> {
+    At {
+        at: crate::Location { line: 1, column: 1 },
+        value,
+    }
+}
+
+fn predicted() -> At<TargetDoc> {
+    written(TargetDoc::Predicted)
+}
+
+fn chunk() -> At<u32> {
+    written(64)
+}
+
+fn deadline() -> At<f64> {
+    written(60.0)
+}
+
+/// The images.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping like {set: garments, select: {balanced: 100}}"
+)]
+#[schemars(rename = "Data")]
+pub(crate) struct DataDoc {
+    /// Name of the data set.
+    pub(crate) set: At<SetDoc>,
+    /// Folder of the set's files, relative to the suite's file.
+    #[serde(default)]
+    pub(crate) root: Option<String>,
+    /// Which split.
+    #[serde(default)]
+    pub(crate) split: SplitDoc,
+    /// Which rows are explained.
+    #[serde(default = "every_row")]
+    pub(crate) select: At<SelectDoc>,
+    /// Set to use, under its own name, where `set` cannot be had.
+    #[serde(default)]
+    pub(crate) otherwise: Option<At<SetDoc>>,
+}
+
+fn every_row() -> At<SelectDoc> {
+    written(SelectDoc::All)
+}
+
+/// A split.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Split")]
+pub(crate) enum SplitDoc {
+    /// The training images.
+    Train,
+    /// The test images.
+    #[default]
+    Test,
+}
+
+/// Which rows.
+#[derive(Debug, Clone, Copy, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Select")]
+pub(crate) enum SelectDoc {
+    /// All rows.
+    All,
+    /// The first so many.
+    First(usize),
+    /// From the first number up to, not including, the second.
+    Range([usize; 2]),
+    /// So many, evenly over the classes, of each the first.
+    Balanced(usize),
+}
+
+/// Rows for accuracy.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Accuracy")]
+pub(crate) enum AccuracyDoc {
+    /// The whole split.
+    #[default]
+    All,
+    /// The rows that are explained.
+    Same,
+}
+
+/// The class whose score is explained.
+#[derive(Debug, Clone, Copy, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Target")]
+pub(crate) enum TargetDoc {
+    /// The class the model predicts.
+    Predicted,
+    /// The class of the label.
+    Label,
+    /// Always this one.
+    Class(usize),
+}
+
+/// Settings of the scores that perturb the input or compare the highest pixels.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a mapping like {baseline: 0.0, steps: 28}"
+)]
+#[schemars(rename = "Perturbation")]
+pub(crate) struct PerturbationDoc {
+    /// Value a removed pixel takes.
+    pub(crate) baseline: At<f64>,
+    /// Steps of the deletion and insertion curves.
+    #[schemars(range(min = 2, max = 10_000))]
+    pub(crate) steps: At<u32>,
+    /// Random subsets of faithfulness correlation.
+    #[schemars(range(min = 2, max = 10_000))]
+    pub(crate) subsets: At<u32>,
+    /// Share of the pixels in such a subset.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) subset_share: At<f64>,
+    /// Share of the pixels that count as the top k of a map.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) top_k_share: At<f64>,
+}
+
+impl Default for PerturbationDoc {
+    fn default() -> Self {
+        Self {
+            baseline: written(0.0),
+            steps: written(28),
+            subsets: written(100),
+            // 224 of the 784 pixels of a 28×28 image: the subset size that Quantus defaults to.
+            subset_share: written(0.2857),
+            top_k_share: written(0.1),
+        }
+    }
+}
+
+/// How explainers are timed.
+#[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "off, or a mapping like {images: 16, repeats: 5}"
+)]
+pub(crate) struct TimingSettings {
+    /// Images per measurement.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) images: At<u32>,
+    /// Measurements.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) repeats: At<u32>,
+    /// Measurements thrown away before them.
+    #[schemars(range(max = 100))]
+    pub(crate) warmup: At<u32>,
+}
+
+impl Default for TimingSettings {
+    fn default() -> Self {
+        Self {
+            images: written(16),
+            repeats: written(5),
+            warmup: written(1),
+        }
+    }
+}
+
+/// `off`, or settings.
+#[derive(Debug, Clone)]
+pub(crate) enum TimingDoc {
+    Off,
+    On(TimingSettings),
+}
+
+impl Default for TimingDoc {
+    fn default() -> Self {
+        Self::On(TimingSettings::default())
+    }
+}
+
+/// A published figure.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping like {model: lenet, score: accuracy, published: 0.91, source: ...}"
+)]
+#[schemars(rename = "Reproduction")]
+pub(crate) struct ReproductionDoc {
+    /// Label of a model of this suite.
+    pub(crate) model: String,
+    /// Preset the figure is about, beside the one the suite uses.
+    #[serde(default)]
+    pub(crate) preset: Option<String>,
+    /// The score.
+    pub(crate) score: ScoreDoc,
+    /// The published value.
+    pub(crate) published: f64,
+    /// Where it was published.
+    pub(crate) source: String,
+}
+
+/// A model with settings.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Model")]
+pub(crate) struct ModelDoc {
+    /// Short name or id.
+    model: String,
+    /// Recipe whose weights are used.
+    #[serde(default)]
+    preset: Option<String>,
+    /// Parameters that differ from the plugin's defaults.
+    #[serde(default)]
+    params: Map<String, Value>,
+    /// File of weights, relative to the suite's file, instead of the preset's.
+    #[serde(default)]
+    weights: Option<String>,
+    /// Label in tables, if the short name will not do.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// An explainer with settings.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Explainer")]
+pub(crate) struct ExplainerDoc {
+    /// Short name or id.
+    explainer: String,
+    /// Parameters that differ from the plugin's defaults.
+    #[serde(default)]
+    params: Map<String, Value>,
+    /// Label in tables, if the short name will not do.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// Turns a mapping into a use of a plugin.
+pub(crate) trait IntoUse {
+    fn into_use(self) -> Result<PluginUse, crate::SuiteError>;
+}
+
+fn with_params(
+    plugin: &str,
+    params: Map<String, Value>,
+    name: Option<String>,
+) -> Result<PluginUse, crate::SuiteError> {
+    let mut parsed = parse_plugin_use(plugin)?;
+    if !parsed.params.is_empty() && !params.is_empty() {
+        return Err(crate::SuiteError::new(format!(
+            "parameters of \"{plugin}\" stand in two places"
+        ))
+        .help("keep the braces or the key \"params\""));
+    }
+    if parsed.params.is_empty() {
+        parsed.params = params;
+    }
+    parsed.name = name.unwrap_or(parsed.name);
+    Ok(parsed)
+}
+
+impl IntoUse for ModelDoc {
+    fn into_use(self) -> Result<PluginUse, crate::SuiteError> {
+        let parsed = with_params(&self.model, self.params, self.name)?;
+        Ok(PluginUse {
+            preset: self.preset,
+            weights: self.weights.map(Into::into),
+            ..parsed
+        })
+    }
+}
+
+impl IntoUse for ExplainerDoc {
+    fn into_use(self) -> Result<PluginUse, crate::SuiteError> {
+        with_params(&self.explainer, self.params, self.name)
+    }
+}
+
+/// A use of a plugin: its name, perhaps with parameters in braces, or a mapping `T`.
+#[derive(Debug, Clone)]
+pub(crate) struct UseDoc<T> {
+    pub(crate) plugin: PluginUse,
+    form: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de> + IntoUse> Deserialize<'de> for UseDoc<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UseVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + IntoUse> Visitor<'de> for UseVisitor<T> {
+            type Value = PluginUse;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plugin's name, or a mapping with its name and settings")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<PluginUse, E> {
+                parse_plugin_use(text).map_err(E::custom)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PluginUse, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))?
+                    .into_use()
+                    .map_err(de::Error::custom)
+            }
+        }
+        let plugin = deserializer.deserialize_any(UseVisitor::<T>(PhantomData))?;
+        Ok(Self {
+            plugin,
+            form: PhantomData,
+        })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for UseDoc<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Use", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*\\s*(\\{.*\\})?$"},
+                generator.subschema_for::<T>(),
+            ]
+        })
+    }
+}
+
+/// `all`, or a list of ids.
+#[derive(Debug, Default)]
+pub(crate) enum ScoresDoc {
+    #[default]
+    All,
+    Only(Vec<At<ScoreDoc>>),
+}
+
+impl<'de> Deserialize<'de> for ScoresDoc {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScoresVisitor;
+        impl<'de> Visitor<'de> for ScoresVisitor {
+            type Value = ScoresDoc;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("all, or a list of scores")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ScoresDoc, E> {
+                match text {
+                    "all" => Ok(ScoresDoc::All),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<ScoresDoc, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(ScoresDoc::Only)
+            }
+        }
+        deserializer.deserialize_any(ScoresVisitor)
+    }
+}
+
+impl JsonSchema for ScoresDoc {
+    fn schema_name() -> Cow<'static, str> {
+        "Scores".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"const": "all"},
+            {"type": "array", "minItems": 1, "uniqueItems": true, "items": generator.subschema_for::<ScoreDoc>()},
+        ]})
+    }
+}
+
+impl<'de> Deserialize<'de> for TimingDoc {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimingVisitor;
+        impl<'de> Visitor<'de> for TimingVisitor {
+            type Value = TimingDoc;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("off, or a mapping like {images: 16, repeats: 5}")
+            }
+            fn visit_bool<E: de::Error>(self, on: bool) -> Result<TimingDoc, E> {
+                Ok(if on {
+                    TimingDoc::default()
+                } else {
+                    TimingDoc::Off
+                })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TimingDoc, E> {
+                match text {
+                    "off" => Ok(TimingDoc::Off),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TimingDoc, A::Error> {
+                TimingSettings::deserialize(MapAccessDeserializer::new(map)).map(TimingDoc::On)
+            }
+        }
+        deserializer.deserialize_any(TimingVisitor)
+    }
+}
+
+impl JsonSchema for TimingDoc {
+    fn schema_name() -> Cow<'static, str> {
+        "Timing".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"enum": ["off", false, true]},
+            generator.subschema_for::<TimingSettings>(),
+        ]})
+    }
+}
+
+/// A string of which the schema knows the allowed values.
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, $title:literal, $known:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, serde::Deserialize)]
+        #[serde(transparent)]
+        pub(crate) struct $name(pub(crate) String);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                $title.into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let known: Vec<&str> = $known;
+                json_schema!({"type": "string", "enum": known})
+            }
+        }
+    };
+}
+
+word! {
+    /// Id of a score of the catalogue.
+    ScoreDoc, "Score", xbench_metrics::catalogue().iter().map(|score| score.id).collect()
+}
+
+word! {
+    /// Name of a data set.
+    SetDoc, "Set", xbench_data::known().iter().map(|set| set.id).collect()
+}
+
+/// The JSON Schema (2020-12) of suite files, as `suites/schema.json` holds it.
+#[must_use]
+pub fn schema_json() -> String {
+    let schema = schemars::schema_for!(Document);
+    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    text.push('\n');
+    text
+}
