@@ -1,0 +1,18 @@
+//! Ids of what a model can do, for [`Explainer::NEEDS`](crate::Explainer::NEEDS).
+
+use std::ffi::CStr;
+
+/// Forward pass; every model has it.
+pub const PREDICT: &CStr = xbench_abi::XB_EXT_PREDICT;
+/// Activations of inner layers.
+pub const LAYERS: &CStr = xbench_abi::XB_EXT_LAYERS;
+/// Gradients.
+pub const VJP: &CStr = xbench_abi::XB_EXT_VJP;
+/// A linear head over a layer's spatial mean.
+pub const LINEAR: &CStr = xbench_abi::XB_EXT_LINEAR;
+/// Randomise and restore parameters.
+pub const PARAMETERS: &CStr = xbench_abi::XB_EXT_PARAMETERS;
+/// Parameters as bytes.
+pub const WEIGHTS: &CStr = xbench_abi::XB_EXT_WEIGHTS;
+/// Training.
+pub const FIT: &CStr = xbench_abi::XB_EXT_FIT;

@@ -1,0 +1,136 @@
+//! Entry point of an explainer.
+
+use std::ffi::CStr;
+
+use xbench_abi as abi;
+use xbench_abi::{xb_batch, xb_call, xb_object, xb_status, xb_tensor};
+
+use super::model::check_batch;
+use super::object::shared;
+use super::table::{Capability, Table};
+use crate::error::{Error, Result};
+use crate::explainer::{Batch, Explainer};
+use crate::ffi::{self, Input, Output};
+use crate::handle::ModelHandle;
+use crate::meta::Flags;
+use crate::tensor::TensorRef;
+
+/// Capability `xbench.explainer.explain/1`.
+#[derive(Debug)]
+pub enum Explain {}
+
+#[repr(C)]
+struct ExplainTable {
+    table: abi::xb_explain,
+}
+
+impl<E: Explainer> Capability<E> for Explain {
+    const ID: &'static CStr = abi::XB_EXT_EXPLAIN;
+
+    fn table(_plugin: &E) -> Result<Table> {
+        let table = abi::xb_explain {
+            struct_size: size_of::<abi::xb_explain>() as u32,
+            reserved: 0,
+            run: Some(explain::<E>),
+        };
+        Ok(Table::new(
+            <Self as Capability<E>>::ID,
+            ExplainTable { table },
+        ))
+    }
+}
+
+unsafe extern "C" fn explain<E: Explainer>(
+    object: *const xb_object,
+    call: *const xb_call,
+    model: *const xb_object,
+    batch: *const xb_batch,
+    attribution: *mut xb_tensor,
+) -> xb_status {
+    // SAFETY: the host's arguments keep the contract: valid during the call or null.
+    unsafe {
+        ffi::guard(call, "explain", |ctx| {
+            let plugin = shared::<E>(object)?;
+            let model = ModelHandle::from_raw(model)?;
+            if batch.is_null() || !batch.is_aligned() {
+                return Err(Error::invalid_argument("the batch is null or misaligned"));
+            }
+            let size = (&raw const (*batch).struct_size).read();
+            if !abi::has_field!(size, xb_batch, mask) {
+                return Err(Error::invalid_argument(
+                    "the batch is made for an older contract",
+                ));
+            }
+            let batch = &*batch;
+
+            let x = Input::<f32>::read(batch.x, "x")?;
+            let n = x.shape[0];
+            if x.shape[1..] != model.spec().input_shape[..] {
+                return Err(Error::invalid_argument(format!(
+                    "x has shape {:?}, the model takes rows of shape {:?}",
+                    x.shape,
+                    model.spec().input_shape
+                )));
+            }
+            check_batch(n, E::META.max_batch)?;
+            let target = ffi::slice(batch.target, n, "the targets")?;
+            check_targets(target, model.spec().outputs)?;
+            let seed = ffi::slice(batch.seed, n, "the seeds")?;
+            let mask = if batch.mask.is_null() {
+                None
+            } else {
+                Some(Input::<u8>::read(batch.mask, "mask")?)
+            };
+            check_mask(
+                mask.as_ref().map(|mask| &mask.shape[..]),
+                &x.shape,
+                E::META.flags,
+            )?;
+
+            let mut output = Output::<f32>::read(attribution, "attribution")?;
+            if output.shape() != x.shape {
+                return Err(Error::invalid_argument(format!(
+                    "attribution has shape {:?}, expected {:?} as x",
+                    output.shape(),
+                    x.shape
+                )));
+            }
+            if n > 0 {
+                let x = TensorRef::new(&x.shape, &x.data)?;
+                let mask = mask.as_ref().map(|mask| &*mask.data);
+                let batch = Batch {
+                    x,
+                    target,
+                    seed,
+                    mask,
+                };
+                plugin.explain(ctx, &model, &batch, output.slice())?;
+                output.finish();
+            }
+            Ok(())
+        })
+    }
+}
+
+fn check_targets(target: &[i64], outputs: usize) -> Result<()> {
+    let known = |&target: &i64| usize::try_from(target).is_ok_and(|target| target < outputs);
+    match target.iter().position(|target| !known(target)) {
+        None => Ok(()),
+        Some(row) => Err(Error::invalid_argument(format!(
+            "target {} of row {row}: the model has {outputs} outputs",
+            target[row]
+        ))),
+    }
+}
+
+fn check_mask(mask: Option<&[usize]>, x: &[usize], flags: Flags) -> Result<()> {
+    match mask {
+        None if flags.contains(Flags::WANTS_MASK) => Err(Error::invalid_argument(
+            "this control needs the ground-truth mask, and the batch has none",
+        )),
+        Some(mask) if x.len() != 4 || mask != [x[0], x[2], x[3]] => Err(Error::invalid_argument(
+            format!("mask has shape {mask:?} for x of shape {x:?}, expected [n, height, width]"),
+        )),
+        _ => Ok(()),
+    }
+}
