@@ -1,8 +1,8 @@
 //! Checks parameters against a plugin's JSON Schema, and fills in the defaults.
 //!
 //! The subset of JSON Schema 2020-12 that describes an object of options: `type`, `properties`,
-//! `required`, `additionalProperties`, `items`, `enum`, `const`, bounds of numbers, lists and
-//! strings, `default`. A schema that uses another keyword is refused when the plugin is discovered,
+//! `required`, `additionalProperties`, `items`, `anyOf`, `enum`, `const`, bounds of numbers, lists
+//! and strings, `default`. A schema that uses another keyword is refused when the plugin is discovered,
 //! so no constraint is ever silently ignored. A full validator would be the largest dependency of
 //! the host, for references and formats that options do not need.
 //!
@@ -103,6 +103,15 @@ fn walk(schema: &Value, path: &str, depth: usize) -> Result<(), String> {
                 walk(value, &format!("{path}[]"), depth + 1)?;
                 true
             }
+            "anyOf" => {
+                let Some(alternatives) = value.as_array().filter(|list| !list.is_empty()) else {
+                    return fail("`anyOf` is not a list of schemas".to_owned());
+                };
+                for alternative in alternatives {
+                    walk(alternative, path, depth + 1)?;
+                }
+                true
+            }
             "required" => value
                 .as_array()
                 .is_some_and(|names| names.iter().all(Value::is_string)),
@@ -177,7 +186,11 @@ fn check_at(schema: &Value, value: &Value, path: &str) -> Result<Value, ParamsEr
             show(value)
         ));
     }
-    let value = match value {
+    let chosen = match schema.get("anyOf") {
+        Some(Value::Array(alternatives)) => Some(check_any(alternatives, value, path)?),
+        _ => None,
+    };
+    let value = match chosen.as_ref().unwrap_or(value) {
         Value::Object(object) => check_object(schema, object, path)?,
         Value::Array(items) => check_array(schema, items, path)?,
         Value::Number(number) => check_number(schema, number, &types, path)?,
@@ -214,6 +227,22 @@ fn check_at(schema: &Value, value: &Value, path: &str) -> Result<Value, ParamsEr
         return fail(format!("{} is not {}", show(&value), show(only)));
     }
     Ok(value)
+}
+
+/// The value in the canonical form of the first alternative that it keeps to.
+fn check_any(alternatives: &[Value], value: &Value, path: &str) -> Result<Value, ParamsError> {
+    let mut first = None;
+    for alternative in alternatives {
+        match check_at(alternative, value, path) {
+            Ok(checked) => return Ok(checked),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| ParamsError {
+        path: path.to_owned(),
+        message: "no value is allowed here".to_owned(),
+        suggestion: None,
+    }))
 }
 
 /// Equality as JSON Schema has it: 1 and 1.0 are the same number.
@@ -415,6 +444,7 @@ mod tests {
                 "rule": {"type": "string", "default": "trapezoid",
                          "enum": ["left", "right", "trapezoid"]},
                 "absolute": {"type": ["boolean", "null"]},
+                "layer": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": null},
             },
         })
     }
@@ -424,7 +454,7 @@ mod tests {
         check_schema(&schema()).unwrap();
         let checked = check(&schema(), &json!({"input": [1, 28.0, 28]})).unwrap();
         let expected = json!({
-            "input": [1, 28, 28], "steps": 50, "baseline": 0.0, "rule": "trapezoid",
+            "input": [1, 28, 28], "steps": 50, "baseline": 0.0, "rule": "trapezoid", "layer": null,
         });
         assert_eq!(checked, expected);
         assert_eq!(checked.to_string(), expected.to_string());
@@ -459,6 +489,7 @@ mod tests {
                 "absolute",
                 "expected boolean or null",
             ),
+            (json!({"layer": 3}), "layer", "expected string, found 3"),
             (json!({"input": [1, 2]}), "input", "2 items; at least 3"),
             (json!({"input": [1, 2, 0]}), "input[2]", "at least 1"),
         ] {

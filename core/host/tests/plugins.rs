@@ -1,3 +1,0 @@
-//! Plugins loaded and run by the host.
-
-fn main() {}
