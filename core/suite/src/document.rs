@@ -1,7 +1,7 @@
 //! The suite file as written: the types the JSON Schema is made of.
 //!
 //! What serde and the schema can say stands here, what needs more than one value at a time in
-//! [`crate::suite`].
+//! [`crate::values`].
 
 use std::borrow::Cow;
 use std::fmt;

@@ -21,6 +21,7 @@ mod plan;
 mod plugin_use;
 mod read;
 mod suite;
+mod values;
 
 pub use canonical::canonical_json;
 pub use check::{Checked, Chosen, Kind, Known, Registry, resolve};

@@ -1,0 +1,394 @@
+//! From a well-formed document to a suite: ranges, unique names, names of sets and scores.
+//!
+//! All that is wrong is collected, so that a user mends a file once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use xbench_data::{Selection, SetInfo};
+use xbench_metrics::{Family, ScoreInfo};
+
+use crate::document::{
+    AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PerturbationDoc,
+    ReproductionDoc, ScoreDoc, ScoresDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc,
+    UseDoc,
+};
+use crate::error::{Location, SuiteError, SuiteErrors};
+use crate::plugin_use::PluginUse;
+use crate::read::At;
+use crate::suite::{
+    Accuracy, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite, Target, Timing,
+};
+
+/// Collects all that is wrong with a document that is well-formed.
+struct Checker<'f> {
+    file: &'f str,
+    errors: Vec<SuiteError>,
+}
+
+/// The suite that a document describes.
+pub(crate) fn suite_of(document: Document, file: &str) -> Result<Suite, SuiteErrors> {
+    Checker {
+        file,
+        errors: Vec::new(),
+    }
+    .suite(document)
+}
+
+impl Checker<'_> {
+    fn refuse(&mut self, at: Location, error: SuiteError) {
+        self.errors.push(error.at(Some(at)).in_file(self.file));
+    }
+
+    fn ensure(&mut self, holds: bool, at: Location, what: String, remedy: &str) {
+        if !holds {
+            self.refuse(at, SuiteError::new(what).help(remedy));
+        }
+    }
+
+    fn whole(&mut self, key: &str, value: &At<u32>, min: u32, max: u32) -> usize {
+        self.ensure(
+            (min..=max).contains(&value.value),
+            value.at,
+            format!("\"{key}\" is {}", value.value),
+            &format!("give a whole number from {min} to {max}"),
+        );
+        value.value as usize
+    }
+
+    fn share(&mut self, key: &str, value: &At<f64>) -> f64 {
+        self.ensure(
+            value.value > 0.0 && value.value <= 1.0,
+            value.at,
+            format!("\"{key}\" is {}", value.value),
+            "give a share above 0 and at most 1",
+        );
+        value.value
+    }
+
+    fn suite(mut self, document: Document) -> Result<Suite, SuiteErrors> {
+        let Document {
+            suite,
+            version,
+            summary,
+            data,
+            accuracy,
+            seed,
+            target,
+            models,
+            explainers,
+            controls,
+            ..
+        } = document;
+        self.ensure(
+            is_name(&suite.value, "-"),
+            suite.at,
+            format!("\"{}\" is not a suite's name", suite.value),
+            "use lower-case letters, digits and hyphens: it names the folder of results",
+        );
+        let version = self.whole("version", &version, 1, u32::MAX) as u32;
+        let (data, set) = self.data(data);
+        let target = self.target(&target, set);
+        let models = self.models(models);
+        let (explainers, controls) = self.explainers(explainers, controls);
+        let scores = self.scores(document.scores);
+        let ranking = document.ranking.map(|list| self.ranking(list));
+        let perturbation = self.perturbation(&document.perturbation);
+        let timing = self.timing(&document.timing);
+        let chunk = self.whole("chunk", &document.chunk, 1, 4096);
+        let deadline = self.deadline(&document.deadline);
+        let reproduction = self.reproduction(document.reproduction, &models);
+        if !self.errors.is_empty() {
+            self.errors.sort_by_key(|error| error.at);
+            return Err(SuiteErrors(self.errors));
+        }
+        Ok(Suite {
+            file: self.file.to_owned(),
+            name: suite.value,
+            version,
+            summary,
+            data,
+            accuracy: match accuracy {
+                AccuracyDoc::All => Accuracy::All,
+                AccuracyDoc::Same => Accuracy::Same,
+            },
+            seed,
+            target,
+            models,
+            explainers,
+            controls,
+            scores,
+            ranking,
+            perturbation,
+            timing,
+            chunk,
+            deadline,
+            plugins: document.plugins.into_iter().map(PathBuf::from).collect(),
+            reproduction,
+        })
+    }
+
+    fn set(&mut self, name: &At<SetDoc>) -> Option<&'static SetInfo> {
+        let known = xbench_data::known();
+        let found = known.iter().find(|set| set.id == name.value.0);
+        if found.is_none() {
+            let error = SuiteError::new(format!("unknown data set \"{}\"", name.value.0)).among(
+                &name.value.0,
+                known.iter().map(|set| set.id),
+                "known data sets",
+            );
+            self.refuse(name.at, error);
+        }
+        found
+    }
+
+    fn data(&mut self, data: DataDoc) -> (Data, Option<&'static SetInfo>) {
+        let set = self.set(&data.set);
+        if let Some(otherwise) = &data.otherwise {
+            self.set(otherwise);
+            self.ensure(
+                otherwise.value.0 != data.set.value.0,
+                otherwise.at,
+                "\"otherwise\" names the same set".to_owned(),
+                "name another set, or leave it out",
+            );
+        }
+        let split = match data.split {
+            SplitDoc::Train => SplitName::Train,
+            SplitDoc::Test => SplitName::Test,
+        };
+        let size = set.map_or(usize::MAX, |set| match split {
+            SplitName::Train => set.train,
+            SplitName::Test => set.test,
+        });
+        let (select, last, some) = match data.select.value {
+            SelectDoc::All => (Selection::All, 0, true),
+            SelectDoc::First(n) => (Selection::First(n), n, n > 0),
+            SelectDoc::Range([start, end]) => (Selection::Range(start..end), end, start < end),
+            SelectDoc::Balanced(n) => (Selection::Balanced(n), n, n > 0),
+        };
+        let at = data.select.at;
+        self.ensure(
+            some,
+            at,
+            format!("\"select: {select}\" selects nothing"),
+            "select at least one row",
+        );
+        self.ensure(
+            last <= size,
+            at,
+            format!("\"select: {select}\" goes beyond the split \"{split}\""),
+            &format!("it has {size} rows"),
+        );
+        let data = Data {
+            set: data.set.value.0,
+            root: data.root.map(PathBuf::from),
+            split,
+            select,
+            otherwise: data.otherwise.map(|set| set.value.0),
+        };
+        (data, set)
+    }
+
+    fn target(&mut self, target: &At<TargetDoc>, set: Option<&SetInfo>) -> Target {
+        match target.value {
+            TargetDoc::Predicted => Target::Predicted,
+            TargetDoc::Label => Target::Label,
+            TargetDoc::Class(class) => {
+                let classes = set.map_or(usize::MAX, |set| set.classes.len());
+                self.ensure(
+                    class < classes,
+                    target.at,
+                    format!("there is no class {class}"),
+                    &format!("the set has {classes} classes, counted from 0"),
+                );
+                Target::Class(class)
+            }
+        }
+    }
+
+    fn uses<T: IntoUse>(
+        &mut self,
+        list: Vec<At<UseDoc<T>>>,
+        labels: &mut BTreeMap<String, Location>,
+    ) -> Vec<PluginUse> {
+        let mut uses = Vec::with_capacity(list.len());
+        for At { at, value } in list {
+            let name = value.plugin.name.clone();
+            self.ensure(
+                is_name(&name, "._-"),
+                at,
+                format!("\"{name}\" is not a label"),
+                "use lower-case letters, digits, '.', '-' and '_': it names rows and files",
+            );
+            let first = *labels.entry(name.clone()).or_insert(at);
+            if first != at {
+                let error = SuiteError::new(format!("\"{name}\" occurs twice"))
+                    .help(format!("the first is on line {}", first.line))
+                    .help("give one of them another label: {..., name: another-label}");
+                self.refuse(at, error);
+            }
+            uses.push(PluginUse {
+                at: Some(at),
+                ..value.plugin
+            });
+        }
+        uses
+    }
+
+    fn models(&mut self, list: At<Vec<At<UseDoc<ModelDoc>>>>) -> Vec<PluginUse> {
+        self.ensure(
+            !list.value.is_empty(),
+            list.at,
+            "there are no models".to_owned(),
+            "name at least one",
+        );
+        self.uses(list.value, &mut BTreeMap::new())
+    }
+
+    fn explainers(
+        &mut self,
+        list: At<Vec<At<UseDoc<ExplainerDoc>>>>,
+        controls: Vec<At<UseDoc<ExplainerDoc>>>,
+    ) -> (Vec<PluginUse>, Vec<PluginUse>) {
+        self.ensure(
+            !list.value.is_empty(),
+            list.at,
+            "there are no explainers".to_owned(),
+            "name at least one",
+        );
+        let mut labels = BTreeMap::new();
+        let explainers = self.uses(list.value, &mut labels);
+        (explainers, self.uses(controls, &mut labels))
+    }
+
+    fn score(&mut self, id: &ScoreDoc, at: Location) -> Option<&'static ScoreInfo> {
+        let found = xbench_metrics::find(&id.0);
+        if found.is_none() {
+            let known = xbench_metrics::catalogue().iter().map(|score| score.id);
+            self.refuse(
+                at,
+                SuiteError::new(format!("unknown score \"{}\"", id.0)).among(
+                    &id.0,
+                    known,
+                    "known scores",
+                ),
+            );
+        }
+        found
+    }
+
+    fn score_list(&mut self, list: Vec<At<ScoreDoc>>) -> Vec<ScoreName> {
+        let mut names: Vec<ScoreName> = Vec::with_capacity(list.len());
+        for At { at, value } in list {
+            self.score(&value, at);
+            self.ensure(
+                names.iter().all(|name| name.id != value.0),
+                at,
+                format!("\"{}\" occurs twice", value.0),
+                "name it once",
+            );
+            names.push(ScoreName { id: value.0, at });
+        }
+        names
+    }
+
+    fn scores(&mut self, scores: ScoresDoc) -> Scores {
+        match scores {
+            ScoresDoc::All => Scores::All,
+            ScoresDoc::Only(list) => Scores::Only(self.score_list(list)),
+        }
+    }
+
+    fn ranking(&mut self, list: At<Vec<At<ScoreDoc>>>) -> Vec<ScoreName> {
+        self.ensure(
+            !list.value.is_empty(),
+            list.at,
+            "the ranking names no score".to_owned(),
+            "name scores, or leave \"ranking\" out for those of faithfulness",
+        );
+        self.score_list(list.value)
+    }
+
+    fn perturbation(&mut self, doc: &PerturbationDoc) -> Perturbation {
+        let baseline = doc.baseline.value as f32;
+        self.ensure(
+            baseline.is_finite(),
+            doc.baseline.at,
+            format!("\"baseline\" is {}", doc.baseline.value),
+            "give a number that fits 32-bit floating point",
+        );
+        Perturbation {
+            baseline,
+            steps: self.whole("steps", &doc.steps, 2, 10_000),
+            subsets: self.whole("subsets", &doc.subsets, 2, 10_000),
+            subset_share: self.share("subset_share", &doc.subset_share),
+            top_k_share: self.share("top_k_share", &doc.top_k_share),
+        }
+    }
+
+    fn timing(&mut self, doc: &TimingDoc) -> Option<Timing> {
+        let TimingDoc::On(doc) = doc else { return None };
+        Some(Timing {
+            images: self.whole("images", &doc.images, 1, 4096),
+            repeats: self.whole("repeats", &doc.repeats, 1, 1000),
+            warmup: self.whole("warmup", &doc.warmup, 0, 100),
+        })
+    }
+
+    fn deadline(&mut self, seconds: &At<f64>) -> Duration {
+        self.ensure(
+            (0.1..=86_400.0).contains(&seconds.value),
+            seconds.at,
+            format!("\"deadline\" is {}", seconds.value),
+            "give seconds from 0.1 to 86400",
+        );
+        Duration::try_from_secs_f64(seconds.value).unwrap_or_default()
+    }
+
+    fn reproduction(
+        &mut self,
+        rows: Vec<At<ReproductionDoc>>,
+        models: &[PluginUse],
+    ) -> Vec<Reproduction> {
+        let mut figures = Vec::with_capacity(rows.len());
+        for At { at, value: row } in rows {
+            if models.iter().all(|model| model.name != row.model) {
+                let error =
+                    SuiteError::new(format!("\"{}\" is not a model of this suite", row.model))
+                        .among(
+                            &row.model,
+                            models.iter().map(|model| model.name.as_str()),
+                            "its models",
+                        );
+                self.refuse(at, error);
+            }
+            if let Some(score) = self.score(&row.score, at) {
+                self.ensure(
+                    score.family == Family::Accuracy,
+                    at,
+                    format!("\"{}\" is not a score of a model alone", score.id),
+                    "published figures are compared for accuracy and its kin",
+                );
+            }
+            figures.push(Reproduction {
+                model: row.model,
+                preset: row.preset,
+                score: row.score.0,
+                published: row.published,
+                source: row.source,
+                at,
+            });
+        }
+        figures
+    }
+}
+
+/// Lower-case letters, digits and, after the first character, `marks`. Safe as a file name.
+fn is_name(name: &str, marks: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.starts_with(plain)
+        && name.len() <= 100
+        && name.chars().all(|c| plain(c) || marks.contains(c))
+}
