@@ -8,101 +8,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::discover::{SearchPath, plugin_folders};
+use crate::info::PluginInfo;
 use crate::manifest::{Kind, MANIFEST_FILE, Manifest, ManifestPlugin};
 use crate::scan::ScannedPlugin;
-use crate::schema::{self, ParamsError, nearest};
-
-/// What a plugin says of itself beyond what it can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PluginFlags {
-    /// Its result depends on the seeds.
-    pub stochastic: bool,
-    /// Explainers: it needs the object mask (a control, not a method).
-    pub wants_mask: bool,
-    /// Explainers: a reference row of the leaderboard, not a method.
-    pub control: bool,
-    /// Its objects may be used off the thread that made them.
-    pub any_thread: bool,
-    /// Calls on one object may overlap.
-    pub concurrent: bool,
-}
-
-/// A plugin that can be used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PluginInfo {
-    /// Reverse DNS id.
-    pub id: String,
-    /// Last segment of the id.
-    pub short: String,
-    /// Name for people.
-    pub name: String,
-    /// Semantic version.
-    pub version: String,
-    /// SPDX expression.
-    pub license: String,
-    /// The paper: authors, title, year.
-    pub citation: String,
-    /// One sentence.
-    pub summary: String,
-    /// What it is.
-    pub kind: Kind,
-    /// What else it says of itself.
-    pub flags: PluginFlags,
-    /// Rows a call may have; 0 for no limit.
-    pub max_batch: u32,
-    /// Ids of the capabilities it provides, sorted.
-    pub provides: Vec<String>,
-    /// Explainers: ids of the capabilities it needs of a model, sorted; `a|b` is either.
-    pub requires_model: Vec<String>,
-    /// Models: training presets, in the manifest's order.
-    pub presets: Vec<String>,
-    /// JSON Schema of its parameters.
-    pub params_schema: Value,
-    /// The library's file.
-    pub library: PathBuf,
-    /// SHA-256 of the library's file, in lower-case hexadecimal.
-    pub library_sha256: String,
-    /// The folder with manifest, library and weights.
-    pub folder: PathBuf,
-}
-
-impl PluginInfo {
-    /// Does it provide the capability?
-    #[must_use]
-    pub fn provides(&self, capability: &str) -> bool {
-        self.provides.iter().any(|id| id == capability)
-    }
-
-    /// Checks `params` against the plugin's schema; returns them in canonical form with the
-    /// defaults filled in. `null` stands for no parameters.
-    ///
-    /// # Errors
-    ///
-    /// [`ParamsError`] with the parameter's path, what is wrong, and what was probably meant.
-    pub fn check_params(&self, params: &Value) -> Result<Value, ParamsError> {
-        schema::check(&self.params_schema, params)
-    }
-
-    /// The capabilities this explainer needs and `model` lacks; empty when they fit together.
-    /// Where either of two would do, both are named: `a|b`.
-    #[must_use]
-    pub fn missing_from(&self, model: &PluginInfo) -> Vec<String> {
-        self.requires_model
-            .iter()
-            .filter(|either| {
-                !either
-                    .split('|')
-                    .any(|capability| model.provides(capability))
-            })
-            .cloned()
-            .collect()
-    }
-}
+use crate::schema::{self, nearest};
 
 /// Why a folder or a plugin in it is not in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -402,6 +314,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::info::PluginFlags;
 
     fn scanned(id: &str, kind: Kind) -> ScannedPlugin {
         ScannedPlugin {
@@ -582,35 +495,5 @@ mod tests {
                 "{field}"
             );
         }
-    }
-
-    #[test]
-    fn what_a_model_lacks_is_named() {
-        let mut explainer = scanned("org.x.e", Kind::Explainer);
-        explainer.requires_model = vec![
-            "xbench.model.vjp/1".to_owned(),
-            "xbench.model.linear/1|xbench.model.predict/1".to_owned(),
-        ];
-        let info = |found: ScannedPlugin| PluginInfo {
-            short: String::new(),
-            id: found.id,
-            name: found.name,
-            version: found.version,
-            license: found.license,
-            citation: found.citation,
-            summary: found.summary,
-            kind: found.kind,
-            flags: found.flags,
-            max_batch: found.max_batch,
-            provides: found.provides,
-            requires_model: found.requires_model,
-            presets: Vec::new(),
-            params_schema: found.params_schema,
-            library: PathBuf::new(),
-            library_sha256: String::new(),
-            folder: PathBuf::new(),
-        };
-        let model = info(scanned("org.x.m", Kind::Model));
-        assert_eq!(info(explainer).missing_from(&model), ["xbench.model.vjp/1"]);
     }
 }

@@ -16,9 +16,9 @@ use xbench_abi::{
 };
 
 use crate::call::{CallFrame, CallSettings};
-use crate::catalog::PluginFlags;
 use crate::error::{Fault, PluginError};
 use crate::explainer::LoadedExplainer;
+use crate::info::PluginFlags;
 use crate::manifest::{Kind, check_id};
 use crate::model::LoadedModel;
 use crate::scan::ScannedPlugin;

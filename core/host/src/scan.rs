@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::catalog::PluginFlags;
+use crate::info::PluginFlags;
 use crate::load::Library;
 use crate::manifest::Kind;
 use crate::worker::{Message, Worker, WorkerConfig, WorkerFailure};

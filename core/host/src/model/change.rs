@@ -18,9 +18,9 @@ use super::{LoadedModel, c_name, function};
 use crate::call::{CallFrame, CallSettings};
 use crate::error::{Fault, PluginError};
 use crate::load::text;
+use crate::owned::take_bytes;
 use crate::rows::{RowSource, RowsObject};
 use crate::spec::{FitStep, Randomise};
-use crate::tensor::take_bytes;
 
 impl LoadedModel {
     /// Replaces the parameters of layers by random ones drawn from `settings.seed`.

@@ -22,9 +22,10 @@ pub(crate) use self::run::pieces;
 use crate::call::{CallFrame, CallSettings};
 use crate::error::{Fault, PluginError};
 use crate::load::Object;
+use crate::owned::OwnedOutput;
 use crate::scan::ScannedPlugin;
 use crate::spec::{LayerSpec, LinearHead, ModelSpec, Wrt};
-use crate::tensor::{Lent, OwnedOutput};
+use crate::tensor::Lent;
 
 /// A model, made by [`Library::create_model`](crate::Library::create_model).
 #[derive(Debug)]

@@ -12,8 +12,9 @@ use xbench_abi::{XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_VJP, xb_owned, xb_tensor};
 use super::{LoadedModel, Pullback, function};
 use crate::call::CallFrame;
 use crate::error::Fault;
+use crate::owned::OwnedOutput;
 use crate::spec::LinearHead;
-use crate::tensor::{Lent, OwnedOutput, check_finite, check_finite_tensor};
+use crate::tensor::{Lent, check_finite, check_finite_tensor};
 
 impl LoadedModel {
     /// Predicts `rows` rows of a checked `x` into a checked `y`.

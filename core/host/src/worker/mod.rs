@@ -4,14 +4,16 @@
 //! nobody else depends on, and the host records how it ended. This module knows nothing of suites
 //! or plugins; it moves [`Message`]s.
 
+mod failure;
 mod limits;
 mod message;
 mod serve;
 mod spawn;
 
+pub use failure::{KilledBy, WorkerFailure};
 pub use message::{MAX_BLOB_BYTES, MAX_HEADER_BYTES, Message};
 pub use serve::{Responder, serve};
-pub use spawn::{KilledBy, Worker, WorkerConfig, WorkerFailure};
+pub use spawn::{Worker, WorkerConfig};
 
 /// Version of the frame protocol; both sides must agree exactly.
 pub const PROTOCOL: u32 = 1;

@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::failure::{KilledBy, WorkerFailure, signal_of};
 use super::limits::terminate;
 use super::message::{FrameError, FrameKind, Message, frame_head, read_frame};
 use super::{ADDRESS_SPACE_VARIABLE, PROTOCOL};
@@ -44,116 +45,6 @@ pub struct WorkerConfig {
     pub address_space_bytes: Option<u64>,
     /// Further environment variables.
     pub env: Vec<(OsString, OsString)>,
-}
-
-/// What ended a worker that overran its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KilledBy {
-    /// It ended within the grace period when asked to.
-    Terminate,
-    /// It had to be killed.
-    Kill,
-}
-
-/// How a call to a worker failed. After anything but `Refused` the worker is dead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.describe())]
-pub enum WorkerFailure {
-    /// The process ended by itself before it answered.
-    Crashed {
-        /// The signal that ended it (Unix).
-        signal: Option<i32>,
-        /// Its exit code, where no signal ended it.
-        code: Option<i32>,
-        /// The end of what it wrote to standard error.
-        stderr: String,
-    },
-    /// No answer before the deadline; the process was ended.
-    Timeout {
-        /// The deadline that passed.
-        after: Duration,
-        /// What it took to end it.
-        killed_by: KilledBy,
-        /// The end of what it wrote to standard error.
-        stderr: String,
-    },
-    /// The handler's own error; the worker lives on.
-    Refused(String),
-    /// The process spoke something other than the protocol, or was spoken to after its end.
-    Protocol(String),
-    /// The process could not be started.
-    Spawn(String),
-}
-
-impl WorkerFailure {
-    /// One line for a record: `crashed: SIGSEGV`, `timeout: no answer within 30 s (...)`.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Crashed {
-                signal: Some(signal),
-                ..
-            } => {
-                format!("crashed: {}", signal_name(*signal))
-            }
-            Self::Crashed {
-                code: Some(code), ..
-            } => {
-                format!("crashed: exit code {code} without an answer")
-            }
-            Self::Crashed { .. } => "crashed: ended without an answer".to_owned(),
-            Self::Timeout {
-                after, killed_by, ..
-            } => {
-                let by = match killed_by {
-                    KilledBy::Terminate => "ended by SIGTERM",
-                    KilledBy::Kill => "killed by SIGKILL",
-                };
-                format!("timeout: no answer within {} s ({by})", seconds(*after))
-            }
-            Self::Refused(error) => format!("refused: {error}"),
-            Self::Protocol(error) => format!("protocol: {error}"),
-            Self::Spawn(error) => format!("cannot start a worker: {error}"),
-        }
-    }
-
-    /// The end of what the worker wrote to standard error; empty where it wrote nothing.
-    #[must_use]
-    pub fn stderr(&self) -> &str {
-        match self {
-            Self::Crashed { stderr, .. } | Self::Timeout { stderr, .. } => stderr,
-            _ => "",
-        }
-    }
-}
-
-/// Seconds without needless digits: `30`, `0.25`.
-fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
-fn signal_name(signal: i32) -> String {
-    #[cfg(unix)]
-    {
-        let name = match signal {
-            libc::SIGSEGV => "SIGSEGV",
-            libc::SIGABRT => "SIGABRT",
-            libc::SIGBUS => "SIGBUS",
-            libc::SIGFPE => "SIGFPE",
-            libc::SIGILL => "SIGILL",
-            libc::SIGTRAP => "SIGTRAP",
-            libc::SIGSYS => "SIGSYS",
-            libc::SIGKILL => "SIGKILL (from outside; often the kernel, out of memory)",
-            libc::SIGTERM => "SIGTERM (from outside)",
-            libc::SIGPIPE => "SIGPIPE",
-            libc::SIGXCPU => "SIGXCPU",
-            _ => "",
-        };
-        if !name.is_empty() {
-            return name.to_owned();
-        }
-    }
-    format!("signal {signal}")
 }
 
 type Frame = Result<(FrameKind, Message), FrameError>;
@@ -299,19 +190,17 @@ impl Worker {
                 return Err(failure);
             }
         };
+        // A pipe takes this much without a reader, and the last request was read to its end.
+        const WRITTEN_AT_ONCE: usize = 4096;
+        let size = head.len() + request.blobs.iter().map(Vec::len).sum::<usize>();
+        if size <= WRITTEN_AT_ONCE {
+            self.stdin = Some(write_request(stdin, &head, request));
+            return self.await_answer(deadline, begin, grace, on_event);
+        }
         // Written on a thread of its own: a large request to a worker that does not read would
         // otherwise block past every deadline. Killing the worker ends the write.
         std::thread::scope(|scope| {
-            let writer = scope.spawn(move || {
-                let mut stdin = stdin;
-                // An error here means the worker is gone, which reading reports better.
-                let written = stdin
-                    .write_all(&head)
-                    .and_then(|()| request.blobs.iter().try_for_each(|b| stdin.write_all(b)))
-                    .and_then(|()| stdin.flush());
-                drop(written);
-                stdin
-            });
+            let writer = scope.spawn(|| write_request(stdin, &head, request));
             let answer = self.await_answer(deadline, begin, grace, on_event);
             if let Ok(stdin) = writer.join() {
                 self.stdin = Some(stdin);
@@ -478,6 +367,22 @@ impl Worker {
     }
 }
 
+/// Writes a request and gives the pipe back.
+fn write_request(mut stdin: ChildStdin, head: &[u8], request: &Message) -> ChildStdin {
+    let written = stdin
+        .write_all(head)
+        .and_then(|()| {
+            request
+                .blobs
+                .iter()
+                .try_for_each(|blob| stdin.write_all(blob))
+        })
+        .and_then(|()| stdin.flush());
+    // An error here means that the worker is gone, which reading reports better.
+    drop(written);
+    stdin
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         if self.alive {
@@ -486,49 +391,9 @@ impl Drop for Worker {
     }
 }
 
-#[cfg(unix)]
-fn signal_of(status: ExitStatus) -> Option<i32> {
-    use std::os::unix::process::ExitStatusExt;
-    status.signal()
-}
-
-#[cfg(not(unix))]
-fn signal_of(_status: ExitStatus) -> Option<i32> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failures_say_what_happened() {
-        let crashed = |signal, code| WorkerFailure::Crashed {
-            signal,
-            code,
-            stderr: String::new(),
-        };
-        #[cfg(unix)]
-        assert_eq!(crashed(Some(11), None).describe(), "crashed: SIGSEGV");
-        assert_eq!(crashed(Some(99), None).describe(), "crashed: signal 99");
-        assert_eq!(
-            crashed(None, Some(3)).describe(),
-            "crashed: exit code 3 without an answer"
-        );
-        let timeout = |after, killed_by| WorkerFailure::Timeout {
-            after,
-            killed_by,
-            stderr: String::new(),
-        };
-        assert_eq!(
-            timeout(Duration::from_secs(30), KilledBy::Kill).describe(),
-            "timeout: no answer within 30 s (killed by SIGKILL)"
-        );
-        assert_eq!(
-            timeout(Duration::from_millis(250), KilledBy::Terminate).to_string(),
-            "timeout: no answer within 0.25 s (ended by SIGTERM)"
-        );
-    }
 
     #[test]
     fn a_program_that_is_no_worker_cannot_be_one() {

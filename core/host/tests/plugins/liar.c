@@ -164,7 +164,8 @@ static const xb_descriptor *const descriptors[] = {&descriptor};
 #ifdef CRASH
 __attribute__((constructor)) static void crash(void) { abort(); }
 #endif
-#ifndef NO_ENTRY
+#ifdef NO_ENTRY
+#define xbench_entry_v1 another_entry
+#endif
 XB_EXPORT const xb_entry xbench_entry_v1 = {
     sizeof(xb_entry), MAJOR, XB_ABI_MINOR, 1, 0, descriptors, NULL};
-#endif

@@ -1,7 +1,10 @@
 //! The host against real plugin libraries and real worker processes.
 //!
 //! Brings its own main, since the tests start this very program again as the worker.
-#![expect(clippy::print_stdout, reason = "reports like the standard test harness")]
+#![expect(
+    clippy::print_stdout,
+    reason = "reports like the standard test harness, and what was measured"
+)]
 
 mod frames;
 mod healthy;
@@ -22,12 +25,23 @@ fn main() -> ExitCode {
     if let Some(role) = first.strip_prefix("role:") {
         return worker_side::play(role);
     }
-    let tests = [healthy::TESTS, misbehaving::TESTS, liar::TESTS, frames::TESTS].concat();
+    let tests = [
+        healthy::TESTS,
+        misbehaving::TESTS,
+        liar::TESTS,
+        frames::TESTS,
+    ]
+    .concat();
     if std::env::args().any(|argument| argument == "--list") {
         tests.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    run(&tests, Some(first.as_str()).filter(|filter| !filter.starts_with('-')).unwrap_or_default())
+    run(
+        &tests,
+        Some(first.as_str())
+            .filter(|filter| !filter.starts_with('-'))
+            .unwrap_or_default(),
+    )
 }
 
 fn run(tests: &[Test], filter: &str) -> ExitCode {
@@ -52,5 +66,9 @@ fn run(tests: &[Test], filter: &str) -> ExitCode {
         left_out.len(),
         begin.elapsed().as_secs_f64()
     );
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(101)
+    }
 }

@@ -22,7 +22,10 @@ pub(crate) fn fixture_folder() -> PathBuf {
 /// The fixture library, which the build put beside this program's folder.
 pub(crate) fn fixture() -> PathBuf {
     let program = std::env::current_exe().expect("this program has a path");
-    let folder = program.ancestors().nth(2).expect("it lies in target/PROFILE/deps");
+    let folder = program
+        .ancestors()
+        .nth(2)
+        .expect("it lies in target/PROFILE/deps");
     let name = format!(
         "{}xbench_fixture_misbehaving{}",
         std::env::consts::DLL_PREFIX,
@@ -42,11 +45,17 @@ pub(crate) fn liar(defines: &[&str]) -> PathBuf {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("a temporary folder"));
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let name = format!("liar{}{}", defines.join("_").replace('=', ""), std::env::consts::DLL_SUFFIX);
+    let name = format!(
+        "liar{}{}",
+        defines.join("_").replace('=', ""),
+        std::env::consts::DLL_SUFFIX
+    );
     let library = folder.path().join(name);
     if !library.exists() {
         let output = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
+            .args([
+                "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
+            ])
             .arg(&library)
             .arg("-I")
             .arg(here.join("../abi/include"))
@@ -54,7 +63,11 @@ pub(crate) fn liar(defines: &[&str]) -> PathBuf {
             .arg(here.join("tests/plugins/liar.c"))
             .output()
             .expect("a C compiler named cc, or in $CC");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     library
 }
@@ -85,6 +98,7 @@ pub(crate) fn explain_request(explainer: &str) -> Value {
         "op": "explain",
         "library": fixture(),
         "model": "org.xbench.fixture.linear",
+        "params": r#"{"input": [1, 2, 2], "classes": 3, "seed": 7}"#,
         "explainer": format!("org.xbench.fixture.{explainer}"),
     })
 }
@@ -109,5 +123,7 @@ pub(crate) fn explainer(library: &Library, short: &str) -> LoadedExplainer {
 
 /// `n` numbers without a pattern that could hide a mistake.
 pub(crate) fn numbers(n: usize) -> Vec<f32> {
-    (0..n).map(|i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.3).collect()
+    (0..n)
+        .map(|i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.3)
+        .collect()
 }

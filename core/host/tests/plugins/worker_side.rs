@@ -1,5 +1,8 @@
 //! What this program does when a test starts it again.
-#![expect(unsafe_code, reason = "a worker that ignores SIGTERM needs a system call")]
+#![expect(
+    unsafe_code,
+    reason = "a worker that ignores SIGTERM needs a system call"
+)]
 
 use std::io::Write;
 use std::path::Path;
@@ -45,7 +48,11 @@ fn spout(bytes: &[u8]) -> ExitCode {
     if bytes.len() > 7 {
         std::thread::sleep(support::PLENTY);
     }
-    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if written.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Starts a worker, lets it hang, says its pid, and dies without a word to it.
@@ -100,21 +107,27 @@ fn explain(request: &Value) -> Result<Message, String> {
     let text = |key: &str| request[key].as_str().unwrap_or_default();
     let library = Library::open(Path::new(text("library"))).map_err(|e| e.to_string())?;
     let settings = support::settings();
-    let params = r#"{"input": [1, 2, 2], "classes": 3, "seed": 7}"#;
-    let model =
-        library.create_model(text("model"), params, &settings).map_err(|e| e.to_string())?;
+    let model = library
+        .create_model(text("model"), text("params"), &settings)
+        .map_err(|e| e.to_string())?;
     let explainer = library
         .create_explainer(text("explainer"), "{}", &settings)
         .map_err(|e| e.to_string())?;
     let deadline = request["deadline_ms"].as_u64();
     let deadline = deadline.map(|ms| Instant::now() + Duration::from_millis(ms));
-    let proxy = ModelProxy::new(&model, &ProxyOptions { deadline, ..ProxyOptions::default() });
+    let proxy = ModelProxy::new(
+        &model,
+        &ProxyOptions {
+            deadline,
+            ..ProxyOptions::default()
+        },
+    );
     let x = support::numbers(16);
     let mut attribution = vec![0.0; 16];
     let batch = HostBatch {
         x: &x,
         shape: &[4, 1, 2, 2],
-        target: &[0, 1, 2, 0],
+        target: &[0, 1, 0, 1],
         seed: &[1, 2, 3, 4],
         mask: None,
     };
