@@ -1,0 +1,264 @@
+//! Flags and help of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Benchmarks explanations of image classifiers: every model and method side by side, with
+/// confidence intervals.
+#[derive(Debug, Parser)]
+#[command(name = "xbench", version, max_term_width = 100, after_help = TOP_EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  xbench run suites/quickstart.yaml           ten seconds, no download
+  xbench run suites/fashion.yaml              the main benchmark
+  xbench explain --model cnn-gap --explainer gradcam,ig dress.jpg
+  xbench plugin list                          models and explainers that were found
+
+Exit codes: 0 fine · 1 unexpected · 12 nothing selected · 13 some cells failed · 20 bad suite or
+flag · 21 plugin refused";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a suite: explain, score, rank, and write the tables
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Explain pictures: a PNG with the maps, and arrays for scripts
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Train a model on a data set and keep its weights
+    #[command(after_help = TRAIN_EXAMPLES)]
+    Train(TrainArgs),
+    /// Show what a suite would run
+    Plan(PlanArgs),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Look at data sets, fetch and verify them
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Check suites, print their JSON Schema
+    #[command(subcommand)]
+    Suite(SuiteCommand),
+    /// List the scores: formula, direction, range, source
+    Scores(FormatArgs),
+    /// Serve requests of the host (started by xbench itself)
+    #[command(hide = true)]
+    Worker,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  xbench run suites/fashion.yaml
+  xbench run suites/fashion.yaml --workers 1 --results /tmp/results
+  xbench run suites/quickstart.yaml --format json -q > leaderboard.json
+
+A run that was interrupted goes on where it stopped: start it again. What was computed before
+stands in RESULTS/<suite>/chunks and is used again while nothing that determines it has changed.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  xbench explain --model cnn-gap --explainer gradcam,ig,occlusion dress.jpg
+  xbench explain --model lenet --explainer 'ig{steps: 20, baseline: 0}' dress.jpg --out dress.png
+  xbench explain --model cnn-gap,lenet --explainer saliency --data fashion-mnist:test[0..8]
+  xbench explain --model cnn-gap --explainer ig --data fashion-mnist:test[0..100] --arrays out/";
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  xbench train cnn-gap                                  preset best, Fashion-MNIST
+  xbench train lenet --data garments --preset best --out weights/
+  xbench train cnn-gap --preset published --seed 1 --out weights/";
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for people
+    Text,
+    /// One JSON document for programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Where plugins and data are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Look for plugins here first (repeatable)
+    #[arg(long, value_name = "DIR", help_heading = "Search")]
+    pub(crate) plugin_path: Vec<PathBuf>,
+    /// Never download; what is not there is an error
+    #[arg(long, help_heading = "Search")]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The suite, a YAML file
+    pub(crate) suite: PathBuf,
+    /// Folder of results; the suite's own folder lies below it
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) results: PathBuf,
+    /// Worker processes [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Seed, in place of the suite's
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Rows of a chunk, in place of the suite's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) chunk: Option<u32>,
+    /// How to print the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// No progress and no notices; only results and errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Photographs (JPEG, PNG), prepared to look like the data the model knows
+    #[arg(value_name = "IMAGE", required_unless_present = "data")]
+    pub(crate) images: Vec<PathBuf>,
+    /// Images of a data set instead: SET:SPLIT[a..b], for example fashion-mnist:test[0..8]
+    #[arg(long, value_name = "ROWS", conflicts_with = "images")]
+    pub(crate) data: Option<String>,
+    /// Models, comma-separated, each with parameters if need be
+    #[arg(long, value_name = "LIST", required = true)]
+    pub(crate) model: String,
+    /// Explainers, comma-separated: gradcam,'ig{steps: 50, baseline: 0}'
+    #[arg(long, value_name = "LIST", required = true)]
+    pub(crate) explainer: String,
+    /// Data set whose weights the models use [default: that of --data, else fashion-mnist]
+    #[arg(long, value_name = "SET")]
+    pub(crate) trained_on: Option<String>,
+    /// What is explained: predicted, label, or a class by number or name
+    #[arg(long, value_name = "CLASS", default_value = "predicted")]
+    pub(crate) target: String,
+    /// The picture to write; `none` for no picture [default: <first image>.explained.png]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also write <model>.logits.npy, <model>.<explainer>.npy and targets.csv here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) arrays: Option<PathBuf>,
+    /// Seed of stochastic explainers
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Seconds allowed to one explainer
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) deadline: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// Only errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// The model, for example cnn-gap
+    pub(crate) model: String,
+    /// The data set
+    #[arg(long, value_name = "SET", default_value = "fashion-mnist")]
+    pub(crate) data: String,
+    /// The recipe, one of the model's presets
+    #[arg(long, value_name = "NAME", default_value = "best")]
+    pub(crate) preset: String,
+    /// Folder for weights, recipe and curve [default: the cache, where runs find them]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of initial weights, order and augmentation
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Epochs, in place of the preset's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) epochs: Option<u32>,
+    /// Compute threads [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Replace weights that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The suite, a YAML file
+    pub(crate) suite: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Models and explainers that were found, and what was refused and why
+    List {
+        /// How to print
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        #[command(flatten)]
+        search: SearchArgs,
+    },
+    /// All about one plugin: capabilities, parameters, source
+    Info {
+        /// Its name or id
+        name: String,
+        /// How to print
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        #[command(flatten)]
+        search: SearchArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// The data sets xbench knows
+    List(FormatArgs),
+    /// Download a data set into the cache, checksums verified
+    Fetch {
+        /// Its name
+        set: String,
+    },
+    /// Check every file of a data set
+    Verify {
+        /// Its name
+        set: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SuiteCommand {
+    /// Check a suite without running it
+    Check {
+        /// The suite, a YAML file
+        suite: PathBuf,
+        #[command(flatten)]
+        search: SearchArgs,
+    },
+    /// Print the JSON Schema of suites
+    Schema,
+}

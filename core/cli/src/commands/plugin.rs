@@ -1,0 +1,152 @@
+//! `xbench plugin list` and `xbench plugin info`.
+
+use serde_json::json;
+use xbench_host::{Catalog, PluginInfo};
+use xbench_record::ExitCode;
+use xbench_report::{PluginRow, plugins_text};
+use xbench_run::{Bench, RunError};
+
+use crate::args::{Format, PluginCommand};
+use crate::terminal::{emit, emit_json, style};
+
+pub(crate) fn plugin(command: &PluginCommand) -> Result<ExitCode, RunError> {
+    match command {
+        PluginCommand::List { format, search } => {
+            let bench = Bench::open(&search.into(), &[])?;
+            list(bench.catalog(), *format)
+        }
+        PluginCommand::Info {
+            name,
+            format,
+            search,
+        } => {
+            let bench = Bench::open(&search.into(), &[])?;
+            info(bench.catalog(), name, *format)
+        }
+    }
+}
+
+fn list(catalog: &Catalog, format: Format) -> Result<ExitCode, RunError> {
+    match format {
+        Format::Json => emit_json(&json!({
+            "plugins": catalog.plugins(),
+            "problems": catalog.problems(),
+        }))?,
+        Format::Text => {
+            let mut rows: Vec<PluginRow> = catalog.plugins().iter().map(row).collect();
+            rows.sort_by(|a, b| (&a.kind, &a.id).cmp(&(&b.kind, &b.id)));
+            rows.extend(catalog.problems().iter().map(|problem| PluginRow {
+                kind: "refused".to_owned(),
+                id: String::new(),
+                version: String::new(),
+                capabilities: Vec::new(),
+                about: String::new(),
+                library: problem.folder.display().to_string(),
+                refused: Some(problem.message.clone()),
+            }));
+            if rows.is_empty() {
+                return Err(RunError::NothingSelected(
+                    "no plugins were found; `cargo xbench plugin list` builds the standard ones, \
+                     --plugin-path and XBENCH_PLUGIN_PATH name folders"
+                        .to_owned(),
+                ));
+            }
+            emit(&plugins_text(&rows, &style()))?;
+        }
+    }
+    Ok(ExitCode::Fine)
+}
+
+fn row(plugin: &PluginInfo) -> PluginRow {
+    let kind = if plugin.flags.control {
+        "control"
+    } else {
+        plugin.kind.as_str()
+    };
+    PluginRow {
+        kind: kind.to_owned(),
+        id: plugin.id.clone(),
+        version: plugin.version.clone(),
+        capabilities: short_names(&plugin.provides),
+        about: plugin.summary.clone(),
+        library: plugin.library.display().to_string(),
+        refused: None,
+    }
+}
+
+/// `xbench.model.vjp/1` as `vjp`.
+fn short_names(capabilities: &[String]) -> Vec<String> {
+    let short = |id: &String| {
+        let name = id.split('/').next().unwrap_or(id);
+        name.rsplit('.').next().unwrap_or(name).to_owned()
+    };
+    capabilities.iter().map(short).collect()
+}
+
+fn info(catalog: &Catalog, name: &str, format: Format) -> Result<ExitCode, RunError> {
+    let found: Vec<&PluginInfo> = catalog
+        .plugins()
+        .iter()
+        .filter(|plugin| plugin.id == name || plugin.short == name)
+        .collect();
+    if found.is_empty() {
+        let known: Vec<&str> = catalog
+            .plugins()
+            .iter()
+            .map(|plugin| plugin.short.as_str())
+            .collect();
+        return Err(RunError::Flag(format!(
+            "there is no plugin '{name}'; there are {}",
+            known.join(", ")
+        )));
+    }
+    if format == Format::Json {
+        emit_json(&found)?;
+        return Ok(ExitCode::Fine);
+    }
+    let mut text = String::new();
+    for plugin in found {
+        text.push_str(&describe(plugin));
+    }
+    emit(&text)?;
+    Ok(ExitCode::Fine)
+}
+
+fn describe(plugin: &PluginInfo) -> String {
+    let mut text = format!(
+        "{} {} ({})\n  {}\n  {}\n  source: {}\n  licence: {}\n  library: {}\n",
+        plugin.id,
+        plugin.version,
+        plugin.kind.as_str(),
+        plugin.name,
+        plugin.summary,
+        plugin.citation,
+        plugin.license,
+        plugin.library.display()
+    );
+    text.push_str(&format!(
+        "  provides: {}\n",
+        short_names(&plugin.provides).join(", ")
+    ));
+    if !plugin.requires_model.is_empty() {
+        let needs = short_names(&plugin.requires_model).join(", ");
+        text.push_str(&format!("  needs of the model: {needs}\n"));
+    }
+    if !plugin.presets.is_empty() {
+        text.push_str(&format!("  presets: {}\n", plugin.presets.join(", ")));
+    }
+    if let Some(parameters) = plugin.params_schema["properties"].as_object()
+        && !parameters.is_empty()
+    {
+        text.push_str("  parameters:\n");
+        for (name, schema) in parameters {
+            let default = match &schema["default"] {
+                serde_json::Value::Null => String::from("required"),
+                value => format!("default {value}"),
+            };
+            let about = schema["description"].as_str().unwrap_or_default();
+            text.push_str(&format!("    {name} ({default}): {about}\n"));
+        }
+    }
+    text
+}

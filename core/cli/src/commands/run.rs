@@ -1,0 +1,48 @@
+//! `xbench run`.
+
+use xbench_record::ExitCode;
+use xbench_report::{failures_text, leaderboard_text, reproduction_text};
+use xbench_run::{RunError, RunRequest};
+
+use crate::args::{Format, RunArgs};
+use crate::progress::Progress;
+use crate::terminal::{complain, emit, emit_json, style};
+use crate::view;
+
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
+    let progress = Progress::new(args.quiet);
+    let request = RunRequest {
+        suite: args.suite.clone(),
+        results: args.results.clone(),
+        workers: args.workers.map(usize::from),
+        seed: args.seed,
+        chunk: args.chunk.map(|chunk| chunk as usize),
+        search: (&args.search).into(),
+    };
+    let summary = xbench_run::run(&request, &progress)?;
+    let style = style();
+    match args.format {
+        Format::Json => emit_json(&summary)?,
+        Format::Text => {
+            let mut text = leaderboard_text(&view::leaderboard(&summary), &style);
+            let reproduction = view::reproduction(&summary);
+            if !reproduction.is_empty() {
+                text.push('\n');
+                text.push_str(&reproduction_text(&reproduction, &style));
+            }
+            emit(&text)?;
+        }
+    }
+    let failures = failures_text(&view::failures(&summary), &style);
+    if !failures.is_empty() {
+        complain(&failures);
+    }
+    if !args.quiet {
+        complain(&format!("results: {}", summary.folder.display()));
+    }
+    Ok(if summary.failed_cells > 0 {
+        ExitCode::CellsFailed
+    } else {
+        ExitCode::Fine
+    })
+}

@@ -1,0 +1,189 @@
+//! What a run found, as the report draws it.
+
+use xbench_metrics::{Direction as Better, find};
+use xbench_report::{
+    CellFailure, Column, Direction, Estimate, LeaderboardView, ModelBlock, ReproductionRow, Row,
+    RowStatus, Verdict,
+};
+use xbench_run::{CellSummary, ModelSummary, Summary};
+
+fn estimate(from: xbench_run::Estimate) -> Estimate {
+    Estimate {
+        value: from.value,
+        low: from.low,
+        high: from.high,
+    }
+}
+
+/// A score's direction as an arrow.
+pub(crate) fn direction(better: Better) -> Direction {
+    match better {
+        Better::Higher => Direction::Higher,
+        Better::Lower => Direction::Lower,
+        Better::None => Direction::Neither,
+    }
+}
+
+/// The leaderboard, ranking scores first.
+pub(crate) fn leaderboard(summary: &Summary) -> LeaderboardView {
+    let ranks = |id: &String| summary.ranking.contains(id);
+    let mut ids: Vec<&String> = summary.ranking.iter().collect();
+    ids.extend(summary.scores.iter().filter(|id| !ranks(id)));
+    let columns = ids.iter().map(|id| Column {
+        id: (*id).clone(),
+        title: title(id),
+        direction: find(id).map_or(Direction::Neither, |score| direction(score.direction)),
+        chance: summary.chance.get(*id).copied(),
+    });
+    LeaderboardView {
+        suite: summary.suite.clone(),
+        data_set: summary.data_set.clone(),
+        n: summary.n,
+        columns: columns.collect(),
+        models: summary
+            .models
+            .iter()
+            .map(|model| block(model, &ids))
+            .collect(),
+        warnings: warnings(summary),
+        full_table: summary.folder.join("leaderboard.csv").display().to_string(),
+    }
+}
+
+/// A column's head: short, since tables are wide.
+fn title(id: &str) -> String {
+    match id {
+        "relevance_mass" => "mass",
+        "relevance_rank" => "rank acc",
+        "pointing_game" => "pointing",
+        "iou_at_mask" => "IoU@M",
+        "best_iou" => "best IoU",
+        "deletion_auc" => "deletion",
+        "insertion_auc" => "insertion",
+        "faithfulness_correlation" => "faith corr",
+        "auroc" => "AUROC",
+        "auprc" => "AUPRC",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn block(model: &ModelSummary, ids: &[&String]) -> ModelBlock {
+    let preset = match model.preset.as_str() {
+        "" => String::new(),
+        preset => format!(" ({preset})"),
+    };
+    ModelBlock {
+        name: format!("{}{preset}", model.model),
+        accuracy: model
+            .accuracy
+            .as_ref()
+            .map(|found| estimate(found.accuracy)),
+        macro_f1: model.accuracy.as_ref().map(|found| found.macro_f1.value),
+        rows: model.cells.iter().map(|cell| row(cell, ids)).collect(),
+    }
+}
+
+fn row(cell: &CellSummary, ids: &[&String]) -> Row {
+    Row {
+        explainer: cell.explainer.clone(),
+        control: cell.control,
+        status: if cell.status == "ok" {
+            RowStatus::Complete
+        } else {
+            RowStatus::Incomplete {
+                status: cell.status.clone(),
+                note: cell.text.clone(),
+                partial: false,
+            }
+        },
+        group: cell
+            .rank_group
+            .map(|group| group.to_string())
+            .unwrap_or_default(),
+        mean_rank: cell.mean_rank.map(|rank| rank.value),
+        rank_interval: cell.mean_rank.map(|rank| (rank.low, rank.high)),
+        scores: ids
+            .iter()
+            .map(|id| cell.scores.get(*id).copied().map(estimate))
+            .collect(),
+        forward_rows: cell.forward_rows,
+        backward_rows: cell.backward_rows,
+        ms_per_image: cell.ms_per_image.map(estimate),
+        beats_controls: cell.beats_controls,
+    }
+}
+
+/// What a reader of the table must know.
+fn warnings(summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for model in &summary.models {
+        if let Some(error) = &model.error {
+            warnings.push(format!("{}: {error}", model.model));
+        }
+        for id in &summary.ranking {
+            let missing = model
+                .cells
+                .iter()
+                .filter_map(|cell| cell.scores.get(id))
+                .map(|score| summary.n - score.n.min(summary.n))
+                .min()
+                .unwrap_or(0);
+            if missing > 0 {
+                warnings.push(format!(
+                    "{}: {} applies to {} of {} images (the others are counted by reason in \
+                     records.jsonl)",
+                    model.model,
+                    title(id),
+                    summary.n - missing,
+                    summary.n
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+/// Published figures beside ours.
+pub(crate) fn reproduction(summary: &Summary) -> Vec<ReproductionRow> {
+    let rows = summary.reproduction.iter().map(|row| ReproductionRow {
+        what: format!("{} ({}) {}", row.model, row.preset, row.score),
+        source: row.source.clone(),
+        published: row.published,
+        measured: row.measured.map(estimate),
+        verdict: match row.verdict.as_str() {
+            "reproduced" => Verdict::Reproduced,
+            "better" => Verdict::Better,
+            "worse" => Verdict::Worse,
+            _ => Verdict::NotMeasured,
+        },
+    });
+    rows.collect()
+}
+
+/// Cells without a result, with what to do about them.
+pub(crate) fn failures(summary: &Summary) -> Vec<CellFailure> {
+    let mut failures = Vec::new();
+    for model in &summary.models {
+        for cell in model.cells.iter().filter(|cell| cell.status != "ok") {
+            failures.push(CellFailure {
+                cell: format!("{} × {}", model.model, cell.explainer),
+                status: cell.status.clone(),
+                text: cell.text.clone(),
+                remedy: match cell.status.as_str() {
+                    "unsupported" => "take another model or leave the pair out; it counts neither \
+                                      for nor against"
+                        .to_owned(),
+                    "timeout" => {
+                        "raise `deadline` in the suite, or give the explainer less to do".to_owned()
+                    }
+                    "crashed" => {
+                        "report it to the plugin's author; run the suite again to retry".to_owned()
+                    }
+                    _ => "see the text; run the suite again to retry".to_owned(),
+                },
+            });
+        }
+    }
+    failures
+}

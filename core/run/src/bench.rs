@@ -1,0 +1,230 @@
+//! The workbench of every command: the plugins there are, the workers, the data.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use xbench_data::{DataError, DataSet, Locate, SetInfo, Splits};
+use xbench_host::worker::{Message, Worker, WorkerConfig};
+use xbench_host::{Catalog, Kind as HostKind, PluginInfo, Scanner, SearchPath};
+use xbench_suite::{Chosen, Kind, Known, Registry};
+
+use crate::error::RunError;
+use crate::observer::Observer;
+use crate::task::{PluginRef, Reply, reply_of};
+
+/// Where a command looks for plugins and data.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// Plugin folders named on the command line.
+    pub plugin_path: Vec<PathBuf>,
+    /// Whether nothing may be downloaded.
+    pub offline: bool,
+}
+
+/// The plugins found and the way to start workers.
+pub struct Bench {
+    catalog: Catalog,
+    executable: PathBuf,
+}
+
+impl Bench {
+    /// Finds the plugins; `suite_plugins` are the folders a suite names.
+    ///
+    /// # Errors
+    /// When this program's own file cannot be found, which workers are started from.
+    pub fn open(search: &Search, suite_plugins: &[PathBuf]) -> Result<Self, RunError> {
+        let executable = std::env::current_exe().map_err(|error| {
+            RunError::Files(format!("cannot tell which program this is: {error}"))
+        })?;
+        let path = SearchPath::standard(&search.plugin_path, suite_plugins);
+        let mut scanner = Scanner::new(worker_config(&executable, 1));
+        let catalog = Catalog::discover(&path, &mut |library| scanner.scan(library));
+        Ok(Self {
+            catalog,
+            executable,
+        })
+    }
+
+    /// The plugins that were found.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn worker_config(&self, threads: usize) -> WorkerConfig {
+        worker_config(&self.executable, threads)
+    }
+
+    /// Tells what was refused on the way.
+    pub(crate) fn tell_problems(&self, observer: &dyn Observer) {
+        for problem in self.catalog.problems() {
+            let folder = problem.folder.display();
+            observer.notice(&format!("plugin folder {folder}: {}", problem.message));
+        }
+    }
+
+    pub(crate) fn plugin(&self, kind: Kind, id: &str) -> Result<&PluginInfo, RunError> {
+        let kind = match kind {
+            Kind::Model => HostKind::Model,
+            Kind::Explainer => HostKind::Explainer,
+        };
+        self.catalog
+            .find(kind, id)
+            .map_err(|error| RunError::Plugin(error.to_string()))
+    }
+
+    /// How a worker loads a plugin the suite chose.
+    pub(crate) fn reference(&self, kind: Kind, chosen: &Chosen) -> Result<PluginRef, RunError> {
+        Ok(PluginRef {
+            library: self.plugin(kind, &chosen.plugin.id)?.library.clone(),
+            id: chosen.plugin.id.clone(),
+            params: chosen.params.clone(),
+        })
+    }
+
+    /// One request to a worker of its own.
+    pub(crate) fn ask(
+        &self,
+        message: &Message,
+        limit: Duration,
+    ) -> Result<(Reply, Message), RunError> {
+        let failed = |failure: xbench_host::worker::WorkerFailure| {
+            RunError::Plugin(format!("{}\n{}", failure.describe(), failure.stderr()))
+        };
+        let mut worker = Worker::spawn(&self.worker_config(1)).map_err(failed)?;
+        let answer = worker
+            .call(message, limit, Duration::from_secs(3), &mut |_| {})
+            .map_err(failed)?;
+        worker.shutdown();
+        let reply = reply_of(&answer).map_err(RunError::Plugin)?;
+        match reply {
+            Reply::Failed { text, .. } => Err(RunError::Plugin(text)),
+            reply => Ok((reply, answer)),
+        }
+    }
+}
+
+fn worker_config(executable: &Path, threads: usize) -> WorkerConfig {
+    WorkerConfig {
+        executable: executable.to_owned(),
+        args: vec!["worker".into()],
+        threads,
+        address_space_bytes: None,
+        env: Vec::new(),
+    }
+}
+
+/// The plugins as a suite sees them, for models of a given input.
+pub(crate) struct Shelf<'b> {
+    pub(crate) bench: &'b Bench,
+    /// Shape of an image and number of classes: parameters every model gets from the data.
+    pub(crate) shape: [usize; 3],
+    pub(crate) classes: usize,
+}
+
+impl<'b> Shelf<'b> {
+    pub(crate) fn of_set(bench: &'b Bench, set: &DataSet) -> Self {
+        Self {
+            bench,
+            shape: set.shape,
+            classes: set.classes.len(),
+        }
+    }
+
+    pub(crate) fn of_info(bench: &'b Bench, info: &SetInfo) -> Self {
+        Self {
+            bench,
+            shape: info.shape,
+            classes: info.classes.len(),
+        }
+    }
+
+    fn known(&self, kind: HostKind) -> Vec<Known> {
+        let plugins = self.bench.catalog.plugins().iter();
+        plugins
+            .filter(|plugin| plugin.kind == kind)
+            .map(|plugin| Known {
+                id: plugin.id.clone(),
+                short: plugin.short.clone(),
+                version: plugin.version.clone(),
+                provides: plugin.provides.clone(),
+                requires_model: plugin.requires_model.clone(),
+                control: plugin.flags.control,
+                wants_mask: plugin.flags.wants_mask,
+                presets: plugin.presets.clone(),
+            })
+            .collect()
+    }
+
+    /// A model learns the shape of its data from the data, where its schema has a place for it.
+    fn with_data(&self, plugin: &PluginInfo, params: &Value) -> Value {
+        let mut params: Map<String, Value> = params.as_object().cloned().unwrap_or_default();
+        let known = &plugin.params_schema["properties"];
+        for (name, value) in [
+            ("input", json!(self.shape)),
+            ("outputs", json!(self.classes)),
+        ] {
+            if known.get(name).is_some() && !params.contains_key(name) {
+                params.insert(name.to_owned(), value);
+            }
+        }
+        Value::Object(params)
+    }
+}
+
+impl Registry for Shelf<'_> {
+    fn models(&self) -> Vec<Known> {
+        self.known(HostKind::Model)
+    }
+
+    fn explainers(&self) -> Vec<Known> {
+        self.known(HostKind::Explainer)
+    }
+
+    fn check_params(&self, kind: Kind, id: &str, params: &Value) -> Result<Value, String> {
+        let plugin = self
+            .bench
+            .plugin(kind, id)
+            .map_err(|error| error.to_string())?;
+        let params = match kind {
+            Kind::Model => self.with_data(plugin, params),
+            Kind::Explainer => params.clone(),
+        };
+        plugin
+            .check_params(&params)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Loads a data set, or the one to use instead where it cannot be had; that is told loudly.
+pub(crate) fn load_data(
+    set: &str,
+    root: Option<&Path>,
+    otherwise: Option<&str>,
+    splits: Splits,
+    offline: bool,
+    observer: &dyn Observer,
+) -> Result<DataSet, RunError> {
+    let progress = |progress: xbench_data::Progress| observer.download(&progress);
+    let mut locate = Locate {
+        splits,
+        root,
+        progress: &progress,
+        ..Locate::from_environment()
+    };
+    locate.download &= !offline;
+    match (xbench_data::load(set, &locate), otherwise) {
+        (Ok(set), _) => Ok(set),
+        // A damaged file is not replaced by other data: that would hide the damage.
+        (Err(error @ (DataError::NotFound { .. } | DataError::Download { .. })), Some(other)) => {
+            observer.notice(&format!(
+                "{error}\n{} '{set}' CANNOT BE HAD: this run uses '{other}' instead, and its \
+                 results carry that name",
+                "WARNING:"
+            ));
+            Ok(xbench_data::load(other, &locate)?)
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}

@@ -1,0 +1,41 @@
+//! Runs suites, explains pictures, trains models: the one place where all meets.
+//!
+//! A run goes through stages, each a module: `bench` finds plugins and data, `session` holds
+//! the checked suite against them, `models` loads the models and collects their predictions,
+//! `cells` has explanations computed and scored by workers (`pool` on this side of the pipe,
+//! `worker` on the other, `task` between them, `evaluate` for the scores that need the model),
+//! `timing` measures costs with nothing else running, `agreement` and `summary` derive what the
+//! tables say, `publish` writes it. Whatever the store has already is not computed again.
+
+mod agreement;
+mod arrays;
+mod bench;
+mod cells;
+mod error;
+mod evaluate;
+mod explain;
+mod models;
+mod observer;
+mod pool;
+mod publish;
+mod run;
+mod session;
+mod summary;
+mod task;
+mod timing;
+mod train;
+mod weights;
+mod worker;
+
+pub use bench::{Bench, Search};
+pub use error::RunError;
+pub use explain::{ExplainRequest, ExplainedModel, Explanations, Maps, Picture, explain};
+pub use observer::{Observer, Silent};
+pub use run::{RunRequest, check_suite, run};
+pub use summary::{
+    AgreementSummary, CellSummary, Classification, Estimate, ModelSummary, ReproductionSummary,
+    Summary,
+};
+pub use task::TrainingStep;
+pub use train::{TrainRequest, Trained, train};
+pub use worker::serve;

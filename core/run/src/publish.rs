@@ -1,0 +1,306 @@
+//! Writes what a run found: records first, then the tables derived from it.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use xbench_record::table::{
+    AgreementRow, ClassRow, LeaderboardRow, ModelRow, ReproductionRow, agreement, classes,
+    confusion, leaderboard, models, reproduction,
+};
+use xbench_record::{
+    CellRecord, FORMAT, Machine, ScoreSummary, Status, StoreError, Time, latest, write_table,
+};
+use xbench_stats::Interval;
+
+use crate::cells::CellResult;
+use crate::session::Session;
+use crate::summary::{CellSummary, Classification, Estimate, ModelSummary, Summary};
+
+impl From<Estimate> for Interval {
+    fn from(estimate: Estimate) -> Self {
+        Self {
+            mean: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+            n: estimate.n,
+        }
+    }
+}
+
+/// Appends a record of every cell that is new or has changed, and writes the tables.
+pub(crate) fn publish(
+    session: &Session<'_>,
+    results: &[CellResult],
+    summary: &Summary,
+) -> Result<(), StoreError> {
+    append_records(session, results, summary)?;
+    let folder = session.store.folder();
+    let scores: Vec<&str> = summary.scores.iter().map(String::as_str).collect();
+    write_table(
+        folder,
+        "leaderboard.csv",
+        &leaderboard(&scores, &leaderboard_rows(summary, results))?,
+    )?;
+    write_table(folder, "models.csv", &models(&model_rows(summary))?)?;
+    write_table(
+        folder,
+        "agreement.csv",
+        &agreement(&agreement_rows(summary))?,
+    )?;
+    write_table(folder, "classes.csv", &classes(&class_rows(summary))?)?;
+    write_table(folder, "costs.csv", &costs(summary))?;
+    if !summary.reproduction.is_empty() {
+        write_table(
+            folder,
+            "reproduction.csv",
+            &reproduction(&reproduction_rows(summary))?,
+        )?;
+    }
+    let names: Vec<&str> = summary.classes.iter().map(String::as_str).collect();
+    for model in &summary.models {
+        if let Some(classification) = &model.accuracy {
+            let table = confusion(&names, classification.confusion.counts())?;
+            write_table(folder, &format!("confusion/{}.csv", model.model), &table)?;
+        }
+    }
+    Ok(())
+}
+
+/// Cells in the order of the tables, each with its model and its raw result.
+fn cells<'s>(
+    summary: &'s Summary,
+    results: &'s [CellResult],
+) -> impl Iterator<Item = (&'s ModelSummary, &'s CellSummary, &'s CellResult)> {
+    summary
+        .models
+        .iter()
+        .enumerate()
+        .flat_map(move |(index, model)| {
+            let own = results.iter().filter(move |result| result.model == index);
+            model
+                .cells
+                .iter()
+                .zip(own)
+                .map(move |(cell, result)| (model, cell, result))
+        })
+}
+
+fn append_records(
+    session: &Session<'_>,
+    results: &[CellResult],
+    summary: &Summary,
+) -> Result<(), StoreError> {
+    let known = latest(session.store.records()?);
+    let machine = Machine::detect();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .map(|since| since.as_secs());
+    for (model, cell, result) in cells(summary, results) {
+        let mut record = record(session, &machine, summary, model, cell, result);
+        let same = known
+            .iter()
+            .find(|known| known.row() == record.row())
+            .is_some_and(|known| {
+                CellRecord {
+                    recorded_at: None,
+                    ..known.clone()
+                } == record
+            });
+        if !same {
+            record.recorded_at = now;
+            session.store.append(&record)?;
+        }
+    }
+    Ok(())
+}
+
+fn record(
+    session: &Session<'_>,
+    machine: &Machine,
+    summary: &Summary,
+    model: &ModelSummary,
+    cell: &CellSummary,
+    result: &CellResult,
+) -> CellRecord {
+    let chosen_model = &session.checked.models[result.model];
+    let chosen = &session.checked.explainers[result.explainer];
+    let mut scores = BTreeMap::new();
+    for (id, column) in &result.columns {
+        let version = xbench_metrics::find(id).map_or(0, |score| score.version);
+        let interval = cell.scores.get(id).copied().map(Interval::from);
+        let missing = column.values.iter().filter(|value| value.is_none()).count();
+        let reasons = column.reasons.clone();
+        scores.insert(
+            id.clone(),
+            ScoreSummary::new(interval, missing, reasons, version),
+        );
+    }
+    CellRecord {
+        format: FORMAT,
+        suite: summary.suite.clone(),
+        suite_version: summary.suite_version,
+        cell: cell.cell.clone(),
+        data_set: summary.data_set.clone(),
+        model: model.model.clone(),
+        model_id: chosen_model.plugin.id.clone(),
+        model_version: chosen_model.plugin.version.clone(),
+        preset: chosen_model.preset.clone(),
+        weights: model.weights_fingerprint.clone(),
+        explainer: cell.explainer.clone(),
+        explainer_id: chosen.plugin.id.clone(),
+        explainer_version: chosen.plugin.version.clone(),
+        control: cell.control,
+        params: chosen.params.clone(),
+        status: result.status,
+        text: cell.text.clone(),
+        n: cell.n,
+        scores,
+        forward_rows: result.evaluations.forward_rows,
+        backward_rows: result.evaluations.backward_rows,
+        ms_per_image: cell.ms_per_image.map(|time| Time {
+            median: time.value,
+            low: time.low,
+            high: time.high,
+            n: time.n,
+        }),
+        peak_memory_bytes: cell.peak_memory_bytes,
+        seed: summary.seed,
+        device_class: "cpu".to_owned(),
+        host_version: env!("CARGO_PKG_VERSION").to_owned(),
+        machine: machine.clone(),
+        recorded_at: None,
+    }
+}
+
+fn leaderboard_rows(summary: &Summary, results: &[CellResult]) -> Vec<LeaderboardRow> {
+    cells(summary, results)
+        .map(|(model, cell, result)| LeaderboardRow {
+            dataset: summary.data_set.clone(),
+            model: model.model.clone(),
+            explainer: cell.explainer.clone(),
+            status: result.status,
+            n: cell.n,
+            scores: summary
+                .scores
+                .iter()
+                .map(|id| cell.scores.get(id).copied().map(Interval::from))
+                .collect(),
+            mean_rank: cell.mean_rank.map(|rank| rank.value),
+            rank_group: cell.rank_group,
+            forward_rows: cell.forward_rows,
+            backward_rows: cell.backward_rows,
+            ms_per_image: cell.ms_per_image.map(|time| time.value),
+        })
+        .collect()
+}
+
+fn model_rows(summary: &Summary) -> Vec<ModelRow> {
+    let row = |model: &ModelSummary| {
+        let classification = model.accuracy.as_ref();
+        let score = |id: &str| classification.and_then(|c| c.confusion.score(id)?.ok());
+        ModelRow {
+            dataset: summary.data_set.clone(),
+            model: model.model.clone(),
+            preset: (!model.preset.is_empty()).then(|| model.preset.clone()),
+            n: classification.map_or(0, |c| c.accuracy.n),
+            accuracy: classification.map(|c| c.accuracy.into()),
+            macro_f1: score("macro_f1"),
+            macro_precision: score("macro_precision"),
+            macro_recall: score("macro_recall"),
+            weighted_f1: score("weighted_f1"),
+            weighted_precision: score("weighted_precision"),
+            weighted_recall: score("weighted_recall"),
+            parameters_fingerprint: model.weights_fingerprint.clone(),
+        }
+    };
+    summary.models.iter().map(row).collect()
+}
+
+fn agreement_rows(summary: &Summary) -> Vec<AgreementRow> {
+    let rows = summary.agreement.iter().map(|found| AgreementRow {
+        dataset: summary.data_set.clone(),
+        model_a: found.model_a.clone(),
+        explainer_a: found.explainer_a.clone(),
+        model_b: found.model_b.clone(),
+        explainer_b: found.explainer_b.clone(),
+        score: found.score.clone(),
+        value: found.value.map(Interval::from),
+    });
+    rows.collect()
+}
+
+fn class_rows(summary: &Summary) -> Vec<ClassRow> {
+    let of_model = |model: &ModelSummary, classification: &Classification| -> Vec<ClassRow> {
+        let scores = classification.confusion.per_class();
+        let rows = summary
+            .classes
+            .iter()
+            .zip(scores)
+            .map(|(class, scores)| ClassRow {
+                dataset: summary.data_set.clone(),
+                model: model.model.clone(),
+                class: class.clone(),
+                precision: Some(scores.precision),
+                recall: Some(scores.recall),
+                f1: Some(scores.f1),
+                support: scores.support,
+            });
+        rows.collect()
+    };
+    let models = summary.models.iter();
+    models
+        .filter_map(|model| Some(of_model(model, model.accuracy.as_ref()?)))
+        .flatten()
+        .collect()
+}
+
+fn reproduction_rows(summary: &Summary) -> Vec<ReproductionRow> {
+    let rows = summary.reproduction.iter().map(|row| ReproductionRow {
+        suite: summary.suite.clone(),
+        model: row.model.clone(),
+        preset: (!row.preset.is_empty()).then(|| row.preset.clone()),
+        score: row.score.clone(),
+        published: row.published,
+        measured: row.measured.map(Interval::from),
+        source: row.source.clone(),
+    });
+    rows.collect()
+}
+
+/// `costs.csv`: what an explanation costs on this machine. Apart from the leaderboard's, since
+/// these differ from run to run.
+fn costs(summary: &Summary) -> String {
+    let mut text = String::from(
+        "dataset,model,explainer,forward_rows,backward_rows,ms_per_image,ms_per_image_low,\
+         ms_per_image_high,measurements,peak_memory_mib\n",
+    );
+    let shown = |value: Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
+    for model in &summary.models {
+        for cell in model
+            .cells
+            .iter()
+            .filter(|cell| cell.status == Status::Ok.to_string())
+        {
+            let time = cell.ms_per_image;
+            let row = [
+                summary.data_set.clone(),
+                model.model.clone(),
+                cell.explainer.clone(),
+                shown(cell.forward_rows),
+                shown(cell.backward_rows),
+                shown(time.map(|time| time.value)),
+                shown(time.map(|time| time.low)),
+                shown(time.map(|time| time.high)),
+                time.map_or(0, |time| time.n).to_string(),
+                shown(
+                    cell.peak_memory_bytes
+                        .map(|bytes| bytes as f64 / (1 << 20) as f64),
+                ),
+            ];
+            text.push_str(&row.join(","));
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,79 @@
+//! `xbench run`: from a suite file to tables.
+
+use std::path::PathBuf;
+
+use xbench_record::Store;
+use xbench_suite::{Checked, Suite};
+
+use crate::bench::{Bench, Search, Shelf};
+use crate::error::RunError;
+use crate::models::files;
+use crate::observer::Observer;
+use crate::publish::publish;
+use crate::session::Session;
+use crate::summary::{Summary, summarise};
+use crate::train::set_info;
+use crate::{cells, models, timing};
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The suite's file.
+    pub suite: PathBuf,
+    /// Folder of results.
+    pub results: PathBuf,
+    /// Worker processes; the number of cores by default.
+    pub workers: Option<usize>,
+    /// Seed, in place of the suite's.
+    pub seed: Option<u64>,
+    /// Rows of a chunk, in place of the suite's.
+    pub chunk: Option<usize>,
+    /// Where plugins and data are looked for.
+    pub search: Search,
+}
+
+/// Runs a suite, or what is left of it, and writes its tables.
+///
+/// A cell that fails is a part of the result; the rest goes on.
+///
+/// # Errors
+/// What stops the run as a whole: a wrong suite, data that cannot be had, files that cannot be
+/// written.
+pub fn run(request: &RunRequest, observer: &dyn Observer) -> Result<Summary, RunError> {
+    let mut suite = Suite::from_file(&request.suite)?;
+    suite.seed = request.seed.unwrap_or(suite.seed);
+    suite.chunk = request.chunk.unwrap_or(suite.chunk);
+    let bench = Bench::open(&request.search, &suite.plugins)?;
+    bench.tell_problems(observer);
+    let store = Store::open(&request.results, &suite.name).map_err(files)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = request.workers.unwrap_or(cores);
+    let offline = request.search.offline;
+    let session = Session::open(&suite, &bench, &store, workers, offline, observer)?;
+    let models = models::prepare(&session)?;
+    let mut results = cells::compute(&session, &models)?;
+    timing::measure(&session, &models, &mut results)?;
+    let summary = summarise(&session, &models, &results, store.folder().to_owned());
+    publish(&session, &results, &summary).map_err(files)?;
+    for warning in store.take_warnings() {
+        observer.notice(&warning);
+    }
+    Ok(summary)
+}
+
+/// Checks a suite without running it: names, parameters, values.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn check_suite(
+    path: &std::path::Path,
+    search: &Search,
+    observer: &dyn Observer,
+) -> Result<(Suite, Checked), RunError> {
+    let suite = Suite::from_file(path)?;
+    let bench = Bench::open(search, &suite.plugins)?;
+    bench.tell_problems(observer);
+    let info = set_info(&suite.data.set)?;
+    let checked = suite.check(&Shelf::of_info(&bench, info))?;
+    Ok((suite, checked))
+}

@@ -1,0 +1,152 @@
+//! What all stages of a run share: the suite, the data, the workers, the store.
+
+use std::time::Duration;
+
+use xbench_data::{DataSet, Split, Splits};
+use xbench_record::Store;
+use xbench_suite::{Accuracy, Checked, SplitName, Suite, Target};
+
+use crate::bench::{Bench, Shelf, load_data};
+use crate::error::RunError;
+use crate::evaluate::ScoreSettings;
+use crate::observer::Observer;
+use crate::pool::Pool;
+use crate::task::ImageBlobs;
+
+/// Time a worker may take for calls to a model alone. Generous: it only stops what hangs.
+pub(crate) const MODEL_LIMIT: Duration = Duration::from_secs(600);
+
+/// A suite that is being run.
+pub(crate) struct Session<'s> {
+    pub(crate) suite: &'s Suite,
+    pub(crate) checked: Checked,
+    pub(crate) bench: &'s Bench,
+    pub(crate) set: DataSet,
+    /// The explained rows of the split.
+    pub(crate) rows: Vec<usize>,
+    pub(crate) pool: Pool,
+    pub(crate) store: &'s Store,
+    pub(crate) observer: &'s dyn Observer,
+    pub(crate) offline: bool,
+}
+
+impl<'s> Session<'s> {
+    /// Loads the data and checks the suite against the plugins.
+    pub(crate) fn open(
+        suite: &'s Suite,
+        bench: &'s Bench,
+        store: &'s Store,
+        workers: usize,
+        offline: bool,
+        observer: &'s dyn Observer,
+    ) -> Result<Self, RunError> {
+        let splits = match suite.data.split {
+            SplitName::Test => Splits::TestOnly,
+            SplitName::Train => Splits::Both,
+        };
+        let set = load_data(
+            &suite.data.set,
+            suite.data.root.as_deref(),
+            suite.data.otherwise.as_deref(),
+            splits,
+            offline,
+            observer,
+        )?;
+        let checked = suite.check(&Shelf::of_set(bench, &set))?;
+        let rows =
+            xbench_data::select(split_of(suite, &set), set.classes.len(), &suite.data.select)?;
+        if rows.is_empty() {
+            return Err(RunError::NothingSelected(format!(
+                "{}: the selection has no rows",
+                suite.file
+            )));
+        }
+        if let Target::Class(class) = suite.target
+            && class >= set.classes.len()
+        {
+            return Err(RunError::Flag(format!(
+                "{}: target class {class}, but {} has classes 0 to {}",
+                suite.file,
+                set.id,
+                set.classes.len().saturating_sub(1)
+            )));
+        }
+        Ok(Self {
+            suite,
+            checked,
+            bench,
+            set,
+            rows,
+            pool: Pool::new(bench.worker_config(1), workers),
+            store,
+            observer,
+            offline,
+        })
+    }
+
+    /// The split that is explained.
+    pub(crate) fn split(&self) -> &Split {
+        split_of(self.suite, &self.set)
+    }
+
+    /// The rows on which accuracy is measured.
+    pub(crate) fn accuracy_rows(&self) -> Vec<usize> {
+        match self.suite.accuracy {
+            Accuracy::All => (0..self.split().len()).collect(),
+            Accuracy::Same => self.rows.clone(),
+        }
+    }
+
+    /// How scores are computed.
+    pub(crate) fn score_settings(&self) -> ScoreSettings {
+        let perturbation = &self.suite.perturbation;
+        ScoreSettings {
+            seed: self.suite.seed,
+            baseline: perturbation.baseline,
+            steps: perturbation.steps,
+            subsets: perturbation.subsets,
+            subset_share: perturbation.subset_share,
+        }
+    }
+
+    /// Images as they are sent to a worker; `at` are positions in the selection, `targets` are
+    /// those of the whole selection, `seed` gives each row's own.
+    pub(crate) fn images(
+        &self,
+        at: std::ops::Range<usize>,
+        targets: &[i64],
+        seed: impl Fn(usize) -> u64,
+    ) -> ImageBlobs {
+        let rows = &self.rows[at.clone()];
+        let split = self.split();
+        ImageBlobs {
+            pixels: pixels_of(split, rows),
+            targets: targets[at].to_vec(),
+            ids: rows.iter().map(|&row| row as u64).collect(),
+            seeds: rows.iter().map(|&row| seed(row)).collect(),
+            masks: masks_of(split, rows),
+        }
+    }
+}
+
+fn split_of<'d>(suite: &Suite, set: &'d DataSet) -> &'d Split {
+    match suite.data.split {
+        SplitName::Test => &set.test,
+        SplitName::Train => &set.train,
+    }
+}
+
+/// Pixels of rows, `[n, c, h, w]`.
+pub(crate) fn pixels_of(split: &Split, rows: &[usize]) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(rows.len() * split.image_len());
+    for &row in rows {
+        pixels.extend_from_slice(split.image(row));
+    }
+    pixels
+}
+
+/// Object masks of rows, `[n, h, w]`; empty where the set has none.
+pub(crate) fn masks_of(split: &Split, rows: &[usize]) -> Vec<u8> {
+    let masks = rows.iter().filter_map(|&row| split.mask(row));
+    masks.flatten().map(u8::from).collect()
+}

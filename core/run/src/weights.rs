@@ -1,0 +1,110 @@
+//! Where a model's weights come from.
+//!
+//! In order: the file the suite names; the plugin's own folder; the user's cache; training, on
+//! first use, into the cache. The set's name is a part of the path, so that weights trained on
+//! one set are never taken for another's.
+
+use std::path::{Path, PathBuf};
+
+use xbench_data::Locate;
+use xbench_host::PluginInfo;
+use xbench_suite::{Chosen, Kind};
+
+use crate::bench::Bench;
+use crate::error::RunError;
+use crate::observer::Observer;
+use crate::task::ModelRef;
+use crate::train::{TrainOptions, train_plugin};
+
+/// Capability of models that have weights to load.
+const WEIGHTS: &str = "xbench.model.weights/1";
+/// Capability of models that can be trained.
+const FIT: &str = "xbench.model.fit/1";
+
+/// The model with its weights, trained now if they are nowhere.
+pub(crate) fn model_with_weights(
+    bench: &Bench,
+    chosen: &Chosen,
+    data_set: &str,
+    offline: bool,
+    observer: &dyn Observer,
+) -> Result<ModelRef, RunError> {
+    let plugin = bench.plugin(Kind::Model, &chosen.plugin.id)?;
+    let weights = if let Some(path) = &chosen.weights {
+        Some(existing(path)?)
+    } else if plugin.provides(WEIGHTS) {
+        Some(found_or_trained(
+            bench, plugin, chosen, data_set, offline, observer,
+        )?)
+    } else {
+        None
+    };
+    Ok(ModelRef {
+        plugin: bench.reference(Kind::Model, chosen)?,
+        weights,
+    })
+}
+
+fn existing(path: &Path) -> Result<PathBuf, RunError> {
+    path.canonicalize()
+        .map_err(|error| RunError::Flag(format!("weights {}: {error}", path.display())))
+}
+
+fn found_or_trained(
+    bench: &Bench,
+    plugin: &PluginInfo,
+    chosen: &Chosen,
+    data_set: &str,
+    offline: bool,
+    observer: &dyn Observer,
+) -> Result<PathBuf, RunError> {
+    let preset = chosen.preset.as_deref().unwrap_or("default");
+    let file = weights_file(&plugin.short, preset);
+    let shipped = plugin.folder.join("weights").join(data_set).join(&file);
+    if shipped.is_file() {
+        return Ok(shipped);
+    }
+    let cache = cache_folder(data_set)?;
+    let cached = cache.join(&file);
+    if cached.is_file() {
+        return Ok(cached);
+    }
+    if !plugin.provides(FIT) {
+        return Err(RunError::Plugin(format!(
+            "{} has no weights for {data_set}: neither {} nor {} exists, and it cannot be trained; \
+             name a file with `weights:`",
+            plugin.short,
+            shipped.display(),
+            cached.display()
+        )));
+    }
+    observer.notice(&format!(
+        "{} (preset {preset}) has no weights for {data_set} yet: training now, kept in {}",
+        plugin.short,
+        cache.display()
+    ));
+    let options = TrainOptions {
+        model: chosen.clone(),
+        data_set: data_set.to_owned(),
+        seed: 0,
+        epochs: None,
+        threads: None,
+        out: Some(cache),
+        force: false,
+        offline,
+    };
+    Ok(train_plugin(bench, plugin, &options, observer)?.weights)
+}
+
+/// `<short name>-<preset>.safetensors`.
+pub(crate) fn weights_file(short: &str, preset: &str) -> String {
+    format!("{short}-{preset}.safetensors")
+}
+
+/// The user's folder of weights trained on a set.
+pub(crate) fn cache_folder(data_set: &str) -> Result<PathBuf, RunError> {
+    let cache = Locate::from_environment().cache.ok_or_else(|| {
+        RunError::Files("no cache folder is known; set XBENCH_CACHE to a folder".to_owned())
+    })?;
+    Ok(cache.join("weights").join(data_set))
+}
