@@ -89,7 +89,7 @@ impl<'m> ModelProxy<'m> {
         let (predict, layers, vjp, linear) = unsafe {
             let predict = tables.predict.as_ref();
             (
-                granted(XB_EXT_PREDICT).then(|| xb_predict {
+                granted(XB_EXT_PREDICT).then_some(xb_predict {
                     struct_size: size_of::<xb_predict>() as u32,
                     run: Some(on_predict),
                     ..*predict

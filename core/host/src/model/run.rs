@@ -275,7 +275,11 @@ mod tests {
         let cut = |rows, a, b| pieces(rows, a, b).collect::<Vec<_>>();
         assert_eq!(cut(5, 2, 0), [0..2, 2..4, 4..5]);
         assert_eq!(cut(5, 4, 3), [0..3, 3..5]);
-        assert_eq!(cut(5, 0, 0), [0..5]);
+        assert_eq!(cut(3, 0, 2), [0..2, 2..3]);
+        assert_eq!(
+            pieces(5, 0, 0).collect::<Vec<_>>(),
+            vec![Range { start: 0, end: 5 }]
+        );
         assert_eq!(cut(0, 0, 7), []);
     }
 }
