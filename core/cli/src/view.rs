@@ -118,9 +118,6 @@ fn row(cell: &CellSummary, ids: &[&String]) -> Row {
 fn warnings(summary: &Summary) -> Vec<String> {
     let mut warnings = Vec::new();
     for model in &summary.models {
-        if let Some(error) = &model.error {
-            warnings.push(format!("{}: {error}", model.model));
-        }
         for id in &summary.ranking {
             let missing = model
                 .cells
@@ -165,6 +162,16 @@ pub(crate) fn reproduction(summary: &Summary) -> Vec<ReproductionRow> {
 pub(crate) fn failures(summary: &Summary) -> Vec<CellFailure> {
     let mut failures = Vec::new();
     for model in &summary.models {
+        if let Some(error) = &model.error {
+            // One entry for the model, not one for each of its cells.
+            failures.push(CellFailure {
+                cell: format!("{} × {} explainers", model.model, model.cells.len()),
+                status: "failed".to_owned(),
+                text: error.clone(),
+                remedy: "mend the model or its weights, then run the suite again".to_owned(),
+            });
+            continue;
+        }
         for cell in model.cells.iter().filter(|cell| cell.status != "ok") {
             failures.push(CellFailure {
                 cell: format!("{} × {}", model.model, cell.explainer),

@@ -65,7 +65,7 @@ pub struct Row {
     pub control: bool,
     /// What became of its cells.
     pub status: RowStatus,
-    /// Letter of the group of explainers it cannot be told apart from; empty for none.
+    /// Name of the group of explainers it cannot be told apart from; empty for none.
     pub group: String,
     /// Mean rank over the suite's named scores, 1 is best.
     pub mean_rank: Option<f64>,
@@ -224,7 +224,7 @@ fn footnotes(view: &LeaderboardView, layout: Layout, style: &Style) -> Vec<Strin
         ));
     }
     if rows().any(|row| !row.group.is_empty()) {
-        notes.push("same letter: ranks cannot be told apart".to_owned());
+        notes.push("same group: ranks cannot be told apart".to_owned());
     }
     if layout.costs {
         notes.push(

@@ -68,7 +68,7 @@ pub fn plugins_text(plugins: &[PluginRow], style: &Style) -> String {
         TableColumn::left("version"),
         TableColumn::prose("offers or needs"),
         TableColumn::prose("about"),
-        TableColumn::prose("library"),
+        TableColumn::prose("from"),
     ]);
     for plugin in plugins {
         let about = match &plugin.refused {
@@ -180,7 +180,7 @@ mod tests {
             row("theirs", Some("built for ABI 2, this host has 1")),
         ];
         insta::assert_snapshot!(plugins_text(&rows, &Style::plain(100)), @"
-        kind       id       version  offers or needs  about                                 library
+        kind       id       version  offers or needs  about                                 from
         ────────────────────────────────────────────────────────────────────────────────────────────────────
         explainer  gradcam  0.1.0    vjp, layers      class activation by gradients         libxbench_cam.so
         explainer  theirs   0.1.0    vjp, layers      refused: built for ABI 2, this host   libxbench_cam.so

@@ -360,7 +360,10 @@ fn answer_of(outcome: Outcome) -> Result<xbench_host::worker::Message, (Status, 
                 WorkerFailure::Timeout { .. } => Status::Timeout,
                 _ => Status::Failed,
             };
-            Err((status, failure.describe()))
+            // The status stands beside the text everywhere, so the text need not begin with it.
+            let text = failure.describe();
+            let bare = text.strip_prefix(&format!("{status}: ")).unwrap_or(&text);
+            Err((status, bare.to_owned()))
         }
     }
 }

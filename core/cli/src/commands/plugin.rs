@@ -1,7 +1,7 @@
 //! `xbench plugin list` and `xbench plugin info`.
 
 use serde_json::json;
-use xbench_host::{Catalog, PluginInfo};
+use xbench_host::{Catalog, Kind, PluginInfo};
 use xbench_record::ExitCode;
 use xbench_report::{PluginRow, plugins_text};
 use xbench_run::{Bench, RunError};
@@ -67,20 +67,29 @@ fn row(plugin: &PluginInfo) -> PluginRow {
         kind: kind.to_owned(),
         id: plugin.id.clone(),
         version: plugin.version.clone(),
-        capabilities: short_names(&plugin.provides),
+        // What sets plugins of a kind apart: what a model offers, what an explainer asks for.
+        capabilities: short_names(match plugin.kind {
+            Kind::Model => &plugin.provides,
+            Kind::Explainer => &plugin.requires_model,
+        }),
         about: plugin.summary.clone(),
-        library: plugin.library.display().to_string(),
+        library: plugin
+            .folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         refused: None,
     }
 }
 
 /// `xbench.model.vjp/1` as `vjp`.
 fn short_names(capabilities: &[String]) -> Vec<String> {
-    let short = |id: &String| {
+    let short = |id: &str| {
         let name = id.split('/').next().unwrap_or(id);
         name.rsplit('.').next().unwrap_or(name).to_owned()
     };
-    capabilities.iter().map(short).collect()
+    let either = |id: &String| id.split('|').map(short).collect::<Vec<_>>().join(" or ");
+    capabilities.iter().map(either).collect()
 }
 
 fn info(catalog: &Catalog, name: &str, format: Format) -> Result<ExitCode, RunError> {
