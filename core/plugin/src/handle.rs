@@ -28,10 +28,6 @@ impl OwnedTensor {
 
     /// A view.
     #[must_use]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "AsRef must return a reference, and a view of two slices is none"
-    )]
     pub fn as_ref(&self) -> TensorRef<'_> {
         TensorRef::new(self.shape(), self.0.data()).expect("checked when it was received")
     }

@@ -121,10 +121,6 @@ impl Tensor {
 
     /// Borrows it.
     #[must_use]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "AsRef must return a reference, and a view of two slices is none"
-    )]
     pub fn as_ref(&self) -> TensorRef<'_> {
         TensorRef {
             shape: &self.shape,

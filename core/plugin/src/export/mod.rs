@@ -11,6 +11,8 @@ mod model;
 mod object;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use descriptor::{CStrings, descriptor, entry};
 pub use explainer::Explain;

@@ -41,7 +41,7 @@ struct Recorder {
 }
 
 /// Runs a call; an error that the plugin reported comes back with its text.
-pub(super) fn run<R>(
+pub(crate) fn run<R>(
     options: &CallOptions,
     body: impl FnOnce(&Context<'_>) -> Result<R>,
 ) -> Result<R> {
@@ -85,7 +85,7 @@ pub(super) fn run<R>(
 }
 
 /// The error behind a status.
-pub(super) fn check(status: abi::xb_status, function: &str) -> Result<()> {
+pub(crate) fn check(status: abi::xb_status, function: &str) -> Result<()> {
     if status == abi::XB_OK {
         Ok(())
     } else {

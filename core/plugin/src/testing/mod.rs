@@ -36,7 +36,7 @@
 //! ```
 #![expect(unsafe_code, reason = "plays the host's side of the C contract")]
 
-mod call;
+pub(crate) mod call;
 mod data;
 mod explainer;
 mod model;

@@ -249,7 +249,7 @@ impl TestModel {
             .map_err(|_| Error::internal("fit: the report is not UTF-8"))
     }
 
-    pub(super) fn as_ptr(&self) -> *const abi::xb_object {
+    pub(crate) fn as_ptr(&self) -> *const abi::xb_object {
         self.object.pointer.as_ptr()
     }
 

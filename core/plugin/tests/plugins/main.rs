@@ -1,0 +1,19 @@
+//! Plugins driven through their C entries: ours in Rust, and the example in C.
+#![expect(
+    unsafe_code,
+    reason = "loads a library and reads the constant data of entries"
+)]
+
+mod c_model;
+mod entry;
+mod support;
+
+use support::{Faulty, InputXGradient, Liar, Oracle, Toy};
+
+xbench_plugin::export! {
+    model Toy: Layers, Vjp, Linear, Parameters, Weights, Fit;
+    explainer InputXGradient;
+    explainer Oracle;
+    explainer Faulty;
+    model Liar: Layers;
+}
