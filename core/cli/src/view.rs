@@ -84,6 +84,14 @@ fn block(model: &ModelSummary, ids: &[&String]) -> ModelBlock {
     }
 }
 
+/// A group's number as a letter, which cannot be taken for a rank: 1 is `a`.
+fn letter(group: usize) -> String {
+    match u8::try_from(group) {
+        Ok(number @ 1..=26) => char::from(b'a' + number - 1).to_string(),
+        _ => group.to_string(),
+    }
+}
+
 fn row(cell: &CellSummary, ids: &[&String]) -> Row {
     Row {
         explainer: cell.explainer.clone(),

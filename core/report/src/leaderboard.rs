@@ -224,7 +224,7 @@ fn footnotes(view: &LeaderboardView, layout: Layout, style: &Style) -> Vec<Strin
         ));
     }
     if rows().any(|row| !row.group.is_empty()) {
-        notes.push("same group: ranks cannot be told apart".to_owned());
+        notes.push("same letter: ranks cannot be told apart".to_owned());
     }
     if layout.costs {
         notes.push(

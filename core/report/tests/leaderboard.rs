@@ -155,7 +155,7 @@ fn two_hundred_columns_show_everything() {
      2.0 [1.7–2.4]  a  saliency                                   .610*±.013   .700*±.013   .600*±.013  .250*±.013      .100*±.013  .500 ±.013      1    0  .300
                        chance level                               .389         .389         .500                        .000
 
-    *: best explainer of the column · ±: half the 95% interval · ≈control: no better than a control · same group: ranks cannot be told apart · fwd, bwd, ms: images evaluated, gradients computed, CPU time
+    *: best explainer of the column · ±: half the 95% interval · ≈control: no better than a control · same letter: ranks cannot be told apart · fwd, bwd, ms: images evaluated, gradients computed, CPU time
     per explanation
     full table: results/fashion/leaderboard.csv
     ! the background of fashion-mnist is exactly zero: whatever multiplies by the input lands inside the mask, so mask scores say little without the controls
@@ -183,7 +183,7 @@ fn a_hundred_and_twenty_columns_leave_out_the_intervals() {
      2.0  a  saliency                   .610*       .700*    .600*       .250*           .100*  .500       1    0  .300
              chance level               .389        .389     .500                        .000
 
-    *: best explainer of the column · ≈control: no better than a control · same group: ranks cannot be told apart · fwd,
+    *: best explainer of the column · ≈control: no better than a control · same letter: ranks cannot be told apart · fwd,
     bwd, ms: images evaluated, gradients computed, CPU time per explanation
     left out at this width: intervals · full table: results/fashion/leaderboard.csv
     ! the background of fashion-mnist is exactly zero: whatever multiplies by the input lands inside the mask, so mask
