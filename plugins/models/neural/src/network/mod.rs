@@ -1,0 +1,269 @@
+//! Small sequential networks: what they are ([`Architecture`]), and running them ([`Network`]).
+//!
+//! A network is run block by block of images rather than layer by layer over the whole batch:
+//! the kernels of `xbench-nn` do the arithmetic, and the intermediate images never leave the
+//! cache. The same block runner stands behind a candle operation ([`Tape`]), so that training
+//! composes it with a loss on candle's tape.
+
+mod architecture;
+mod block;
+mod error;
+mod parameters;
+mod plan;
+mod tape;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use xbench_nn::Threads;
+
+pub use architecture::{Architecture, Init, Layer, Op};
+pub use error::NetworkError;
+pub use parameters::NamedParameter;
+pub use tape::{Tape, cross_entropy};
+
+use block::{BLOCK, Keep, Workspace};
+use plan::{Pack, Plan};
+
+/// A network with its weights. Rows are independent: row `i` of every result depends on image
+/// `i` alone, with the same bits in any batch and for any number of threads.
+#[derive(Debug)]
+pub struct Network {
+    architecture: Architecture,
+    plan: Arc<Plan>,
+    parameters: Vec<f32>,
+    /// The parameters before any randomisation.
+    original: Vec<f32>,
+    packs: Vec<Pack>,
+    workspaces: Mutex<Vec<Workspace>>,
+}
+
+/// A layer as users see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Unique name.
+    pub name: &'static str,
+    /// Operation, for example `conv2d+relu`.
+    pub op: &'static str,
+    /// `[channels, height, width]` or `[features]`.
+    pub shape: Vec<usize>,
+    /// Number of parameters.
+    pub parameters: usize,
+}
+
+/// The result of [`Network::vjp`].
+#[derive(Clone, Debug)]
+pub struct Pullback {
+    /// The layer's activation, `[images, layer shape]`, where asked for.
+    pub activation: Option<Vec<f32>>,
+    /// Gradient with respect to the input or the layer, of the same shape.
+    pub gradient: Vec<f32>,
+}
+
+impl Network {
+    /// A network with weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// When the layers do not fit the input.
+    pub fn new(architecture: Architecture, seed: u64) -> Result<Self, NetworkError> {
+        let plan = Arc::new(Plan::new(&architecture)?);
+        let parameters = parameters::draw(&plan, architecture.init, seed);
+        let mut packs = Vec::new();
+        plan.pack(&parameters, &mut packs);
+        Ok(Network {
+            architecture,
+            plan,
+            original: parameters.clone(),
+            parameters,
+            packs,
+            workspaces: Mutex::default(),
+        })
+    }
+
+    /// A second network with the same weights.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Network {
+            architecture: self.architecture.clone(),
+            plan: Arc::clone(&self.plan),
+            parameters: self.parameters.clone(),
+            original: self.original.clone(),
+            packs: self.packs.clone(),
+            workspaces: Mutex::default(),
+        }
+    }
+
+    /// What the network is.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Elements of one input image.
+    pub fn input_len(&self) -> usize {
+        self.plan.input_len()
+    }
+
+    /// Number of logits.
+    pub fn outputs(&self) -> usize {
+        self.plan.outputs()
+    }
+
+    /// The layers in forward order.
+    pub fn layers(&self) -> Vec<LayerInfo> {
+        self.plan
+            .layers
+            .iter()
+            .map(|l| LayerInfo {
+                name: l.name,
+                op: l.op,
+                shape: l.shape.clone(),
+                parameters: l
+                    .parameters
+                    .as_ref()
+                    .map_or(0, |p| p.weight.len() + p.bias.len()),
+            })
+            .collect()
+    }
+
+    /// Logits `[images, outputs]` of images `[images, channels, height, width]`.
+    ///
+    /// # Errors
+    /// When a length does not fit.
+    pub fn logits(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        logits: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        self.forward_to(threads, x, self.plan.layers.len() - 1, logits)
+    }
+
+    /// Activation of a named layer, `[images, layer shape]`.
+    ///
+    /// # Errors
+    /// When there is no such layer or a length does not fit.
+    pub fn activation(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        layer: &str,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let layer = self.plan.index(layer)?;
+        let mut out = vec![0.0; self.images(x)? * self.plan.layers[layer].len()];
+        self.forward_to(threads, x, layer, &mut out)?;
+        Ok(out)
+    }
+
+    /// Pulls a gradient of the logits back to the input (`layer` is `None`) or to a layer's
+    /// activation, in one forward and one backward pass.
+    ///
+    /// # Errors
+    /// When there is no such layer or a length does not fit.
+    pub fn vjp(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        logits_gradient: &[f32],
+        layer: Option<&str>,
+        want_activation: bool,
+    ) -> Result<Pullback, NetworkError> {
+        let layer = layer.map(|name| self.plan.index(name)).transpose()?;
+        let images = self.images(x)?;
+        let (input, outputs) = (self.input_len(), self.outputs());
+        length(
+            "gradient of the logits",
+            logits_gradient.len(),
+            images * outputs,
+        )?;
+        let width = layer.map_or(input, |l| self.plan.layers[l].len());
+        let mut gradient = vec![0.0; images * width];
+        let mut activation = vec![0.0; if want_activation { images * width } else { 0 }];
+        let activations: Vec<Option<&mut [f32]>> = if want_activation {
+            activation.chunks_mut(BLOCK * width).map(Some).collect()
+        } else {
+            (0..images.div_ceil(BLOCK)).map(|_| None).collect()
+        };
+        let jobs: Vec<_> = x
+            .chunks(BLOCK * input)
+            .zip(logits_gradient.chunks(BLOCK * outputs))
+            .zip(gradient.chunks_mut(BLOCK * width))
+            .zip(activations)
+            .collect();
+        let keep = Keep {
+            backward: true,
+            layer,
+        };
+        let last = self.plan.layers.len() - 1;
+        threads.map(jobs, |(((x, dy), gradient), activation)| {
+            self.with_workspace(|space| {
+                space.forward(&self.plan, &self.parameters, &self.packs, x, last, keep);
+                if let Some(activation) = activation {
+                    match layer {
+                        None => activation.copy_from_slice(x),
+                        Some(layer) => space.write_output(&self.plan, layer, activation),
+                    }
+                }
+                space.backward(&self.plan, &self.packs, dy, layer, keep, None);
+                space.write_gradient(&self.plan, layer, gradient);
+            });
+        });
+        Ok(Pullback {
+            activation: want_activation.then_some(activation),
+            gradient,
+        })
+    }
+
+    fn forward_to(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        layer: usize,
+        out: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        let width = self.plan.layers[layer].len();
+        length("results", out.len(), self.images(x)? * width)?;
+        let jobs: Vec<_> = x
+            .chunks(BLOCK * self.input_len())
+            .zip(out.chunks_mut(BLOCK * width))
+            .collect();
+        let keep = Keep {
+            backward: false,
+            layer: Some(layer),
+        };
+        threads.map(jobs, |(x, out)| {
+            self.with_workspace(|space| {
+                space.forward(&self.plan, &self.parameters, &self.packs, x, layer, keep);
+                space.write_output(&self.plan, layer, out);
+            });
+        });
+        Ok(())
+    }
+
+    fn images(&self, x: &[f32]) -> Result<usize, NetworkError> {
+        let images = x.len() / self.input_len();
+        length("pixels", x.len(), images * self.input_len())?;
+        Ok(images)
+    }
+
+    fn with_workspace<R>(&self, work: impl FnOnce(&mut Workspace) -> R) -> R {
+        let pool = || {
+            self.workspaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let mut space = pool().pop().unwrap_or_default();
+        let result = work(&mut space);
+        pool().push(space);
+        result
+    }
+}
+
+fn length(what: &'static str, got: usize, want: usize) -> Result<(), NetworkError> {
+    if got == want {
+        Ok(())
+    } else {
+        Err(NetworkError::Length { what, got, want })
+    }
+}
+
+#[cfg(test)]
+mod tests;
