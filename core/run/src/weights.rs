@@ -90,7 +90,8 @@ fn found_or_trained(
         epochs: None,
         threads: None,
         out: Some(cache),
-        force: false,
+        // Two runs may train at once; the files are renamed into place, and equal.
+        force: true,
         offline,
     };
     Ok(train_plugin(bench, plugin, &options, observer)?.weights)
