@@ -12,7 +12,7 @@ version: 1
 data: {set: garments, split: test, select: {balanced: 20}}
 accuracy: same
 models: [linear, nan-model]
-explainers: [gradient, panics, aborts, segfaults, hangs, spins-politely, nan, prints, exits]
+explainers: [org.xbench.fixture.gradient, panics, aborts, segfaults, hangs, spins-politely, nan, prints, exits, allocates]
 chunk: 5
 deadline: 0.5
 timing: off
@@ -75,6 +75,12 @@ fn every_kind_of_misbehaviour_is_a_recorded_result() {
     assert_eq!(of("exits").0, "crashed");
     assert_eq!(of("hangs").0, "timeout");
     assert_eq!(of("spins-politely").0, "timeout");
+    assert!(of("allocates").0 != "ok", "{:?}", of("allocates"));
+    assert!(
+        !of("allocates").1.contains("without a limit"),
+        "{:?}",
+        of("allocates")
+    );
     assert_eq!(of("nan").0, "failed");
     assert!(of("nan").1.contains("not finite"), "{:?}", of("nan"));
     for ((model, explainer), (status, _)) in &statuses {

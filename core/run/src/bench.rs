@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use xbench_data::{DataError, DataSet, Locate, SetInfo, Splits};
 use xbench_host::worker::{Message, Worker, WorkerConfig};
 use xbench_host::{Catalog, Kind as HostKind, PluginInfo, Scanner, SearchPath};
+use xbench_record::Machine;
 use xbench_suite::{Chosen, Kind, Known, Registry};
 
 use crate::error::RunError;
@@ -110,7 +111,8 @@ fn worker_config(executable: &Path, threads: usize) -> WorkerConfig {
         executable: executable.to_owned(),
         args: vec!["worker".into()],
         threads,
-        address_space_bytes: None,
+        // More memory than the machine has is a plugin's own failure, not the machine's.
+        address_space_bytes: Some(Machine::detect().memory_gib << 30).filter(|&bytes| bytes > 0),
         env: Vec::new(),
     }
 }
