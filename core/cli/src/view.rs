@@ -156,14 +156,22 @@ pub(crate) fn reproduction(summary: &Summary) -> Vec<ReproductionRow> {
         source: row.source.clone(),
         published: row.published,
         measured: row.measured.map(estimate),
-        verdict: match row.verdict.as_str() {
-            "reproduced" => Verdict::Reproduced,
-            "better" => Verdict::Better,
-            "worse" => Verdict::Worse,
-            _ => Verdict::NotMeasured,
-        },
+        verdict: verdict(&row.verdict, &row.score),
     });
     rows.collect()
+}
+
+/// A verdict of the table in words of better and worse.
+fn verdict(word: &str, score: &str) -> Verdict {
+    let lower_is_better = find(score).is_some_and(|score| score.direction == Better::Lower);
+    match word {
+        "agrees" => Verdict::Reproduced,
+        "above" if lower_is_better => Verdict::Worse,
+        "above" => Verdict::Better,
+        "below" if lower_is_better => Verdict::Better,
+        "below" => Verdict::Worse,
+        _ => Verdict::NotMeasured,
+    }
 }
 
 /// Cells without a result, with what to do about them.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use xbench_metrics::classification::ConfusionMatrix;
 use xbench_metrics::{Direction, Family, ScoreInfo};
+use xbench_record::table::Verdict;
 use xbench_stats::{
     Better, DEFAULT_DRAWS, Interval, MetricScores, Resamples, holm, mean_intervals_masked,
     median_interval, per_image_mean_ranks, rank_groups, statistic_interval, wilcoxon_signed_rank,
@@ -173,8 +174,8 @@ pub struct ReproductionSummary {
     pub published: f64,
     /// Ours.
     pub measured: Option<Estimate>,
-    /// `reproduced` where the published value lies in our interval, else `better` or `worse`;
-    /// `not measured` where the run has no such model.
+    /// `agrees` where the published value lies in our interval, else `above` or `below`, where
+    /// ours lies; `not measured` where the run has no such model.
     pub verdict: String,
     /// Where it was published.
     pub source: String,
@@ -552,14 +553,7 @@ fn reproduction(session: &Session<'_>, models: &[ModelSummary]) -> Vec<Reproduct
                         }),
                 }
             });
-        let lower_is_better = xbench_metrics::find(&row.score)
-            .is_some_and(|score| score.direction == Direction::Lower);
-        let verdict = match measured {
-            None => "not measured",
-            Some(m) if (m.low..=m.high).contains(&row.published) => "reproduced",
-            Some(m) if (m.value > row.published) != lower_is_better => "better",
-            Some(_) => "worse",
-        };
+        let verdict = Verdict::of(row.published, measured.map(Interval::from)).word();
         ReproductionSummary {
             model: row.model.clone(),
             preset: row
