@@ -7,6 +7,8 @@ use crate::network::{Architecture, Init, Layer, Op};
 
 /// The layer whose channels the dense layer weighs.
 pub const FEATURE_LAYER: &str = "conv3";
+/// Its channels.
+pub const FEATURES: usize = 64;
 /// The layer that holds the class weights.
 pub const HEAD_LAYER: &str = "dense";
 
@@ -39,7 +41,7 @@ pub fn architecture(input: [usize; 3], classes: usize) -> Architecture {
             },
             Layer {
                 name: FEATURE_LAYER,
-                op: conv(64),
+                op: conv(FEATURES),
             },
             Layer {
                 name: "gap",
