@@ -105,10 +105,7 @@ fn row(cell: &CellSummary, ids: &[&String]) -> Row {
                 partial: false,
             }
         },
-        group: cell
-            .rank_group
-            .map(|group| group.to_string())
-            .unwrap_or_default(),
+        group: cell.rank_group.map(letter).unwrap_or_default(),
         mean_rank: cell.mean_rank.map(|rank| rank.value),
         rank_interval: cell.mean_rank.map(|rank| (rank.low, rank.high)),
         scores: ids
