@@ -6,13 +6,15 @@
 //! stands on gradients, so the operations it needs are here, each checked against finite
 //! differences.
 //!
-//! - [`kernel`]: the arithmetic on slices, for whole networks that keep a block of images in
+//! - [`op`]: functions on candle tensors, `[images, channels, height, width]`, on the tape.
+//! - [`kernel`]: the same arithmetic on slices, for whole networks that keep a block of images in
 //!   cache from the first layer to the last.
 //! - [`Threads`]: a local pool. Work is cut by the size of the data, so results have the same
 //!   bits for any number of threads; and row `i` of a result has the same bits in any batch.
 
 mod error;
 pub mod kernel;
+pub mod op;
 mod threads;
 
 pub use error::Error;

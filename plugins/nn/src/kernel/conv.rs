@@ -164,6 +164,16 @@ impl Conv {
         self.output
     }
 
+    /// Channels of the input.
+    pub fn in_channels(&self) -> usize {
+        self.in_channels
+    }
+
+    /// Channels of the result.
+    pub fn out_channels(&self) -> usize {
+        self.out_channels
+    }
+
     /// Elements of one input image.
     pub fn input_len(&self) -> usize {
         self.input[0] * self.input[1] * self.in_channels

@@ -19,7 +19,7 @@ use xbench_nn::Threads;
 pub use architecture::{Architecture, Init, Layer, Op};
 pub use error::NetworkError;
 pub use parameters::NamedParameter;
-pub use tape::{Tape, cross_entropy};
+pub use tape::Tape;
 
 use block::{BLOCK, Keep, Workspace};
 use plan::{Pack, Plan};

@@ -1,4 +1,4 @@
-//! A network as one operation on candle's tape, and the loss to put behind it.
+//! A network as one operation on candle's tape.
 //!
 //! The tape sees `logits = network(images, parameters)` with all parameters in one vector; the
 //! operation itself runs blocks. What the forward pass leaves behind for the backward pass stays
@@ -6,8 +6,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
-use xbench_nn::{Threads, kernel::loss};
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
+use xbench_nn::Threads;
 
 use super::block::{BLOCK, Keep, Workspace};
 use super::plan::{Pack, Plan, Sums};
@@ -174,68 +174,6 @@ impl CustomOp2 for Pass {
         }
         let total = Tensor::from_vec(total, plan.parameter_count, &Device::Cpu)?;
         Ok((None, Some(total)))
-    }
-}
-
-/// Mean softmax cross-entropy of logits `[images, classes]`, a scalar on the tape.
-///
-/// # Errors
-/// When the shapes do not fit or a label is out of range.
-pub fn cross_entropy(
-    logits: &Tensor,
-    labels: &[usize],
-    smoothing: f64,
-) -> std::result::Result<Tensor, NetworkError> {
-    let (rows, classes) = logits.dims2()?;
-    super::length("labels", labels.len(), rows)?;
-    if let Some((row, &label)) = labels.iter().enumerate().find(|(_, l)| **l >= classes) {
-        return Err(NetworkError::Label {
-            row,
-            label,
-            classes,
-        });
-    }
-    Ok(logits.apply_op1(CrossEntropy {
-        labels: labels.to_vec(),
-        smoothing,
-    })?)
-}
-
-struct CrossEntropy {
-    labels: Vec<usize>,
-    smoothing: f64,
-}
-
-impl CustomOp1 for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let logits = contiguous(storage, layout)?;
-        let classes = logits.len() / self.labels.len();
-        let total: f64 = logits
-            .chunks_exact(classes)
-            .zip(&self.labels)
-            .map(|(row, &label)| loss::cross_entropy(row, label, self.smoothing))
-            .sum();
-        let mean = total / self.labels.len() as f64;
-        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
-    }
-
-    fn bwd(&self, logits: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let scale = f64::from(gradient.to_scalar::<f32>()?) / self.labels.len() as f64;
-        let values = logits.flatten_all()?.to_vec1::<f32>()?;
-        let classes = values.len() / self.labels.len();
-        let mut out = vec![0.0; values.len()];
-        for ((row, &label), out) in values
-            .chunks_exact(classes)
-            .zip(&self.labels)
-            .zip(out.chunks_exact_mut(classes))
-        {
-            loss::cross_entropy_gradient(row, label, self.smoothing, scale, out);
-        }
-        Ok(Some(Tensor::from_vec(out, logits.shape(), &Device::Cpu)?))
     }
 }
 

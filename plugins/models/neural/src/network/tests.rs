@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
+use xbench_nn::op::cross_entropy;
 use xbench_nn::{Threads, Window};
 
 use super::*;

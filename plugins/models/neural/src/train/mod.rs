@@ -17,12 +17,13 @@ use candle_core::{Device, Tensor, Var};
 use serde::Serialize;
 use xbench_nn::Threads;
 use xbench_nn::kernel::loss;
+use xbench_nn::op::cross_entropy;
 
 pub use optimiser::Epsilon;
 pub use recipe::{KeptEpoch, Preset, Recipe, Schedule};
 pub use split::stratified_split;
 
-use crate::network::{Network, NetworkError, Tape, cross_entropy};
+use crate::network::{Network, NetworkError, Tape};
 use optimiser::Adam;
 use xbench_plugin::rng::CounterRng;
 
