@@ -194,6 +194,14 @@ fn strip_rows(found: &Explanations) -> Result<Vec<StripRow>, RunError> {
     Ok(rows)
 }
 
+/// Whether any map of an explainer has negative values: all its panels are drawn alike.
+fn signed(found: &Explanations, explainer: &str) -> bool {
+    let maps = found.models.iter().flat_map(|model| &model.maps);
+    maps.filter(|maps| maps.explainer == explainer)
+        .filter_map(|maps| maps.attributions.as_ref().ok())
+        .any(|all| all.iter().any(|value| *value < 0.0))
+}
+
 fn strip_row(
     found: &Explanations,
     model: &ExplainedModel,
@@ -224,7 +232,7 @@ fn strip_row(
             .collect();
         Some(MapPanel {
             title: maps.explainer.clone(),
-            signed: values.iter().any(|value| *value < 0.0),
+            signed: signed(found, &maps.explainer),
             values,
             height,
             width,

@@ -33,7 +33,11 @@ fn list(catalog: &Catalog, format: Format) -> Result<ExitCode, RunError> {
             "problems": catalog.problems(),
         }))?,
         Format::Text => {
-            let mut rows: Vec<PluginRow> = catalog.plugins().iter().map(row).collect();
+            let mut rows: Vec<PluginRow> = catalog
+                .plugins()
+                .iter()
+                .map(|plugin| row(catalog, plugin))
+                .collect();
             rows.sort_by(|a, b| (&a.kind, &a.id).cmp(&(&b.kind, &b.id)));
             rows.extend(catalog.problems().iter().map(|problem| PluginRow {
                 kind: "refused".to_owned(),
@@ -57,7 +61,12 @@ fn list(catalog: &Catalog, format: Format) -> Result<ExitCode, RunError> {
     Ok(ExitCode::Fine)
 }
 
-fn row(plugin: &PluginInfo) -> PluginRow {
+/// A plugin by its short name, where that is enough to name it.
+fn row(catalog: &Catalog, plugin: &PluginInfo) -> PluginRow {
+    let mut others = catalog.plugins().iter();
+    let alone = !others.any(|other| {
+        other.short == plugin.short && other.kind == plugin.kind && other.id != plugin.id
+    });
     let kind = if plugin.flags.control {
         "control"
     } else {
@@ -65,7 +74,11 @@ fn row(plugin: &PluginInfo) -> PluginRow {
     };
     PluginRow {
         kind: kind.to_owned(),
-        id: plugin.id.clone(),
+        id: if alone {
+            plugin.short.clone()
+        } else {
+            plugin.id.clone()
+        },
         version: plugin.version.clone(),
         // What sets plugins of a kind apart: what a model offers, what an explainer asks for.
         capabilities: short_names(match plugin.kind {

@@ -29,7 +29,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, RunError> {
             validation_accuracy: step.validation_accuracy.unwrap_or(f64::NAN),
         })
         .collect();
-    let kept = trained.recipe["training"]["best_epoch"]
+    let kept = trained.recipe["training"]["kept_epoch"]
         .as_u64()
         .unwrap_or(curve.len() as u64);
     let mut text = training_summary(&args.model, &curve, kept as usize, &style());

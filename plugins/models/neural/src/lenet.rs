@@ -1,4 +1,6 @@
 //! LeNet after LeCun et al. (1998), with ReLU, average pooling and 120 and 64 hidden units.
+//!
+//! The study does not say how its weights were drawn; Keras' defaults are taken, as for CNN-GAP.
 
 use xbench_nn::Window;
 
@@ -56,6 +58,6 @@ pub fn architecture(input: [usize; 3], classes: usize) -> Architecture {
                 },
             },
         ],
-        init: Init::FanIn,
+        init: Init::Glorot,
     }
 }

@@ -31,11 +31,11 @@ impl Op {
     /// The name of the operation, as shown to users.
     pub fn name(&self) -> &'static str {
         match self {
-            Op::Conv { .. } => "conv2d+relu",
+            Op::Conv { .. } => "conv2d",
             Op::MaxPool(_) => "max_pool2d",
             Op::AveragePool(_) => "avg_pool2d",
             Op::GlobalAverage => "global_avg_pool2d",
-            Op::Dense { relu: true, .. } => "linear+relu",
+            Op::Dense { relu: true, .. } => "linear",
             Op::Dense { relu: false, .. } => "linear",
         }
     }

@@ -42,7 +42,7 @@ pub struct Network {
 pub struct LayerInfo {
     /// Unique name.
     pub name: &'static str,
-    /// Operation, for example `conv2d+relu`.
+    /// Operation, for example `conv2d`, its non-linearity included.
     pub op: &'static str,
     /// `[channels, height, width]` or `[features]`.
     pub shape: Vec<usize>,

@@ -23,7 +23,9 @@ pub(super) fn fit(
     settings: &str,
     monitor: &mut dyn FnMut(&FitStep) -> Result<()>,
 ) -> Result<String> {
-    let (preset, recipe) = recipe(settings, epsilon)?;
+    let (preset, mut recipe) = recipe(settings, epsilon)?;
+    // A small set keeps most of its images for training.
+    recipe.validation_images = recipe.validation_images.min(data.len() / 10);
     if data.input_shape() != network.architecture().input {
         return Err(Error::invalid_argument(format!(
             "the data are {:?}, the network takes {:?}",

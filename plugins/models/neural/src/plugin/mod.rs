@@ -362,7 +362,7 @@ Recognition, 1998",
         max_batch: 0,
     },
     lenet::architecture,
-    Epsilon::Torch
+    Epsilon::Keras
 );
 
 xbench_plugin::export! {

@@ -30,7 +30,8 @@ pub enum KeptEpoch {
 /// A named recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// As the published study trained: ten epochs of plain Adam, the last one kept.
+    /// As the published study trained: ten epochs of plain Adam on all training images, the last
+    /// one kept.
     Published,
     /// The same architecture trained as well as is cheap today.
     Best,
@@ -108,7 +109,7 @@ impl Recipe {
             flip: false,
             shift: 0,
             average_decay: None,
-            validation_images: 5000,
+            validation_images: 0,
             keep: KeptEpoch::Last,
             seed,
         };
@@ -125,6 +126,7 @@ impl Recipe {
                 flip: true,
                 shift: 1,
                 average_decay: Some(0.999),
+                validation_images: 5000,
                 keep: KeptEpoch::Best,
                 ..published
             },
