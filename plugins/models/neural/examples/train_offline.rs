@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     let preset = Preset::from_name(preset).ok_or("PRESET is published or best")?;
     let (architecture, epsilon) = match model.as_str() {
         "cnn-gap" => (cnn_gap::architecture([1, 28, 28], 10), Epsilon::Keras),
-        "lenet" => (lenet::architecture([1, 28, 28], 10), Epsilon::Torch),
+        "lenet" => (lenet::architecture([1, 28, 28], 10), Epsilon::Keras),
         _ => return Err("MODEL is cnn-gap or lenet".into()),
     };
     let (pixels, labels) = images(Path::new(folder), "train")?;

@@ -109,55 +109,60 @@ impl Pool {
         assert_eq!(x.len(), images * self.input_len(), "pooling input");
         assert_eq!(out.len(), images * self.output_len(), "pooling result");
         let c = self.channels;
-        match origin {
-            None => vectorised(|| {
-                for (x, out) in x
-                    .chunks_exact(self.input_len())
-                    .zip(out.chunks_exact_mut(self.output_len()))
-                {
-                    for (window, out) in self.windows().zip(out.chunks_exact_mut(c)) {
-                        let first = window[0] as usize * c;
-                        out.copy_from_slice(&x[first..first + c]);
-                        for &pixel in &window[1..] {
-                            let x = &x[pixel as usize * c..][..c];
-                            for (out, &x) in out.iter_mut().zip(x) {
-                                *out = if x > *out || x.is_nan() { x } else { *out };
-                            }
+        vectorised(|| {
+            for (x, out) in self.images(x).zip(out.chunks_exact_mut(self.output_len())) {
+                for (window, out) in self.windows().zip(out.chunks_exact_mut(c)) {
+                    let first = window[0] as usize * c;
+                    out.copy_from_slice(&x[first..first + c]);
+                    for &pixel in &window[1..] {
+                        let x = &x[pixel as usize * c..][..c];
+                        for (out, &x) in out.iter_mut().zip(x) {
+                            *out = if x > *out || x.is_nan() { x } else { *out };
                         }
                     }
                 }
-            }),
-            Some(origin) => {
-                assert_eq!(origin.len(), out.len(), "origins of maxima");
-                vectorised(|| {
-                    for ((x, out), origin) in x
-                        .chunks_exact(self.input_len())
-                        .zip(out.chunks_exact_mut(self.output_len()))
-                        .zip(origin.chunks_exact_mut(self.output_len()))
-                    {
-                        for ((window, out), origin) in self
-                            .windows()
-                            .zip(out.chunks_exact_mut(c))
-                            .zip(origin.chunks_exact_mut(c))
-                        {
-                            let first = window[0] as usize * c;
-                            out.copy_from_slice(&x[first..first + c]);
-                            origin.fill(window[0]);
-                            for &pixel in &window[1..] {
-                                let x = &x[pixel as usize * c..][..c];
-                                for ((out, origin), &x) in
-                                    out.iter_mut().zip(origin.iter_mut()).zip(x)
-                                {
-                                    let more = x > *out || x.is_nan();
-                                    *out = if more { x } else { *out };
-                                    *origin = if more { pixel } else { *origin };
-                                }
-                            }
+            }
+        });
+        if let Some(origin) = origin {
+            assert_eq!(origin.len(), out.len(), "origins of maxima");
+            self.origins(x, out, origin);
+        }
+    }
+
+    /// A second pass, backwards, so that the first pixel to hold the maximum is written last:
+    /// that and the maximum in one loop is not vectorised and takes longer.
+    fn origins(&self, x: &[f32], out: &[f32], origin: &mut [u32]) {
+        let c = self.channels;
+        let len = self.output_len();
+        vectorised(|| {
+            for ((x, out), origin) in self
+                .images(x)
+                .zip(out.chunks_exact(len))
+                .zip(origin.chunks_exact_mut(len))
+            {
+                for ((window, out), origin) in self
+                    .windows()
+                    .zip(out.chunks_exact(c))
+                    .zip(origin.chunks_exact_mut(c))
+                {
+                    origin.fill(window[0]);
+                    for &pixel in window.iter().rev() {
+                        let x = &x[pixel as usize * c..][..c];
+                        for ((&out, origin), &x) in out.iter().zip(origin.iter_mut()).zip(x) {
+                            *origin = if x == out || x.is_nan() {
+                                pixel
+                            } else {
+                                *origin
+                            };
                         }
                     }
-                });
+                }
             }
-        }
+        });
+    }
+
+    fn images<'a>(&self, x: &'a [f32]) -> std::slice::ChunksExact<'a, f32> {
+        x.chunks_exact(self.input_len())
     }
 
     /// Gradient of the input of a maximum, written to `dx`.

@@ -283,13 +283,24 @@ fn multiply_panel<S: Simd, const MR: usize, const NV: usize>(
                     let live = (total - row).min(MR);
                     // A short last tile repeats its last row; the repeats are not stored.
                     let mut bases = [0; MR];
-                    for (i, base) in bases.iter_mut().enumerate() {
-                        *base = image * job.rows.stride + job.rows.offsets[pixel];
-                        if i + 1 < live || live == MR {
-                            pixel += 1;
-                            if pixel == job.rows.offsets.len() {
-                                pixel = 0;
-                                image += 1;
+                    let ahead = &job.rows.offsets[pixel..];
+                    if let Some(offsets) = ahead.get(..MR) {
+                        bases.copy_from_slice(offsets);
+                        for base in &mut bases {
+                            *base += image * job.rows.stride;
+                        }
+                        pixel += MR;
+                        if pixel == job.rows.offsets.len() {
+                            (image, pixel) = (image + 1, 0);
+                        }
+                    } else {
+                        for (i, base) in bases.iter_mut().enumerate() {
+                            *base = image * job.rows.stride + job.rows.offsets[pixel];
+                            if i + 1 < live || live == MR {
+                                pixel += 1;
+                                if pixel == job.rows.offsets.len() {
+                                    (image, pixel) = (image + 1, 0);
+                                }
                             }
                         }
                     }
@@ -349,7 +360,10 @@ fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     let mut sum = *acc;
     let mut k = 0;
     for run in runs {
-        let xs: [&[f32]; MR] = bases.map(|base| &a[base + run.offset..][..run.len]);
+        let mut xs: [&[f32]; MR] = [&[]; MR];
+        for (x, base) in xs.iter_mut().zip(bases) {
+            *x = &a[base + run.offset..][..run.len];
+        }
         let rows = weights[k * ld..(k + run.len) * ld].chunks_exact(ld);
         for (i, row) in rows.enumerate().take(run.len) {
             let (w, _) = S::as_simd_f32s(&row[column..column + width]);
