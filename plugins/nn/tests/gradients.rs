@@ -6,7 +6,8 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, Var};
 use xbench_nn::kernel::resize::Sampling;
 use xbench_nn::op::{
-    avg_pool2d, conv2d, cross_entropy, global_avg_pool2d, linear, max_pool2d, relu, resize2d,
+    ChannelStatistics, avg_pool2d, batch_norm2d, channel_statistics, conv2d, cross_entropy,
+    global_avg_pool2d, linear, max_pool2d, relu, resize2d,
 };
 use xbench_nn::{Threads, Window};
 
@@ -294,6 +295,37 @@ fn cross_entropy_gradient_is_softmax_minus_target() {
             assert!((got[r][c] - want).abs() < 1e-6);
         }
     }
+}
+
+#[test]
+fn batch_norm_gradients() {
+    let (x, gamma, beta) = (var(&[3, 4, 5, 3], 0), var(&[4], 1), var(&[4], 2));
+    let fixed = ChannelStatistics {
+        mean: vec![0.1, -0.2, 0.0, 0.3],
+        variance: vec![0.5, 1.0, 2.0, 0.25],
+    };
+    let threads = threads();
+    for statistics in [None, Some(&fixed)] {
+        check_with_step(1.0 / 64.0, &[&x, &gamma, &beta], 0, |a| {
+            batch_norm2d(&a[0], &a[1], &a[2], statistics, 1e-3, &threads)
+        });
+    }
+    assert!(batch_norm2d(&x, &beta, &var(&[3], 0), None, 1e-3, &threads).is_err());
+    assert!(batch_norm2d(&x, &gamma, &beta, None, 0.0, &threads).is_err());
+}
+
+#[test]
+fn batch_norm_by_hand() {
+    let x = Tensor::new(&[[[[1f32, 3.0]], [[5.0, 5.0]]]], &Device::Cpu).unwrap();
+    let threads = threads();
+    let statistics = channel_statistics(&x, &threads).unwrap();
+    assert_eq!(statistics.mean, [2.0, 5.0]);
+    assert_eq!(statistics.variance, [1.0, 0.0]);
+    let gamma = Tensor::new(&[2f32, 1.0], &Device::Cpu).unwrap();
+    let beta = Tensor::new(&[0.5f32, -1.0], &Device::Cpu).unwrap();
+    // (1 + 3) is a square: 2 * (x - 2) / 2 + 0.5.
+    let y = batch_norm2d(&x, &gamma, &beta, None, 3.0, &threads).unwrap();
+    assert_eq!(values(&y), [-0.5, 1.5, -1.0, -1.0]);
 }
 
 /// A tensor used twice: gradients of both uses add up (candle's own nearest upsampling

@@ -162,8 +162,8 @@ fn linear_head_gives_the_logits() {
     let logits = model.predict(x).unwrap();
     let bias = head.bias.unwrap();
     for row in 0..3 {
-        for class in 0..10 {
-            let mut sum = f64::from(bias[class]);
+        for (class, bias) in bias.iter().enumerate() {
+            let mut sum = f64::from(*bias);
             for k in 0..64 {
                 let map = &features.row(row)[k * 9..(k + 1) * 9];
                 let mean = map.iter().map(|v| f64::from(*v)).sum::<f64>() / 9.0;

@@ -12,6 +12,7 @@ mod activation;
 mod conv;
 mod linear;
 mod loss;
+mod norm;
 mod pool;
 mod resize;
 
@@ -23,6 +24,7 @@ pub use activation::relu;
 pub use conv::conv2d;
 pub use linear::linear;
 pub use loss::cross_entropy;
+pub use norm::{ChannelStatistics, batch_norm2d, channel_statistics};
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use resize::resize2d;
 
