@@ -101,7 +101,7 @@ struct Planes {
 }
 
 impl Planes {
-    fn of<'a>(self, x: &'a [f32], channel: usize) -> impl Iterator<Item = &'a [f32]> {
+    fn of(self, x: &[f32], channel: usize) -> impl Iterator<Item = &[f32]> {
         x.chunks_exact(self.pixels)
             .skip(channel)
             .step_by(self.channels)
