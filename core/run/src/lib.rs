@@ -4,8 +4,8 @@
 //! the checked suite against them, `models` loads the models and collects their predictions,
 //! `cells` has explanations computed and scored by workers (`pool` on this side of the pipe,
 //! `worker` on the other, `task` between them, `evaluate` for the scores that need the model),
-//! `timing` measures costs with nothing else running, `agreement` and `summary` derive what the
-//! tables say, `publish` writes it. Whatever the store has already is not computed again.
+//! `timing` measures costs with nothing else running, `agreement`, `ranks` and `summarise`
+//! derive the `summary` that the tables show, `publish` writes it. Whatever the store has already is not computed again.
 
 mod agreement;
 mod arrays;
@@ -18,8 +18,10 @@ mod models;
 mod observer;
 mod pool;
 mod publish;
+mod ranks;
 mod run;
 mod session;
+mod summarise;
 mod summary;
 mod task;
 mod timing;

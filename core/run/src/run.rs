@@ -11,7 +11,8 @@ use crate::models::files;
 use crate::observer::Observer;
 use crate::publish::publish;
 use crate::session::Session;
-use crate::summary::{Summary, summarise};
+use crate::summarise::summarise;
+use crate::summary::Summary;
 use crate::train::set_info;
 use crate::{cells, models, timing};
 

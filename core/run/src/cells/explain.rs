@@ -1,0 +1,219 @@
+//! First stage: attributions, and the outcomes that all explainers of a model share.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::json;
+use xbench_record::{ChunkRecord, PredictionRecord, Status};
+use xbench_suite::{Key, chunk_rows};
+
+use super::{Failure, Work, answer_of, fail};
+use crate::error::RunError;
+use crate::models::{ModelResult, ReadyModel, array_of, files};
+use crate::pool::{Job, Outcome};
+use crate::session::{MODEL_LIMIT, Session};
+use crate::task::{Evaluations, Reply, Task, pack_images, reply_of};
+
+/// Outcomes shared by the explainers of a model: by model, then by chunk.
+pub(super) type Shared = Vec<Vec<Option<Vec<f32>>>>;
+
+/// What a job of the first stage is for.
+enum Purpose {
+    Probe {
+        model: usize,
+        chunk: usize,
+        key: Key,
+    },
+    Explain {
+        work: usize,
+        chunk: usize,
+    },
+}
+
+/// Computes what the store lacks of both.
+pub(super) fn explain(
+    session: &Session<'_>,
+    models: &[ModelResult],
+    works: &mut [Work<'_>],
+) -> Result<Shared, RunError> {
+    let chunks = chunk_rows(session.rows.len(), session.suite.chunk);
+    let stride = 2 + session.suite.perturbation.subsets;
+    let shape = session.set.shape;
+    let limit = session.suite.deadline;
+    let mut shared: Shared = models.iter().map(|_| vec![None; chunks.len()]).collect();
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    let mut purposes = Vec::new();
+    if needs_outcomes(session) {
+        for (index, model) in models.iter().enumerate() {
+            let Ok(model) = model else { continue };
+            for (number, at) in chunks.iter().enumerate() {
+                let key = probe_key(session, index, model, at);
+                if let Some(known) = session.store.predictions(&key.to_string())
+                    && known.values.len() == at.len() * stride
+                {
+                    shared[index][number] = Some(known.values);
+                    continue;
+                }
+                let task = Task::Probe {
+                    model: model.reference.clone(),
+                    shape,
+                    settings: session.score_settings(),
+                };
+                purposes.push(Purpose::Probe {
+                    model: index,
+                    chunk: number,
+                    key,
+                });
+                jobs.push(Job {
+                    group: works.len() + index,
+                    deadline: MODEL_LIMIT,
+                    message: Box::new(move || {
+                        pack_images(&task, &session.images(at.clone(), &model.targets, |_| 0))
+                    }),
+                });
+            }
+        }
+    }
+    for (number, work) in works.iter().enumerate() {
+        let Some((model, explainer, seed)) = &work.model else {
+            continue;
+        };
+        for (index, chunk) in work.chunks.iter().enumerate() {
+            if chunk.record.is_some() {
+                continue;
+            }
+            let task = Task::Explain {
+                model: model.reference.clone(),
+                explainer: explainer.clone(),
+                shape,
+                seed: session.suite.seed,
+                deadline_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            };
+            let (at, seed, targets) = (chunk.at.clone(), *seed, &model.targets);
+            purposes.push(Purpose::Explain {
+                work: number,
+                chunk: index,
+            });
+            jobs.push(Job {
+                group: number,
+                // The proxy stops an explainer that asks the model; this stops one that does not.
+                deadline: limit + Duration::from_secs(1),
+                message: Box::new(move || {
+                    pack_images(&task, &session.images(at, targets, |row| seed.row(row)))
+                }),
+            });
+        }
+    }
+    let row_len: usize = shape.iter().product();
+    session.observer.begin("explaining", jobs.len() as u64);
+    session.pool.run(jobs, &|_, _| {}, |number, outcome| {
+        session.observer.advance(1);
+        match &purposes[number] {
+            Purpose::Probe { model, chunk, key } => {
+                let rows = &session.rows[chunks[*chunk].clone()];
+                match array_of(outcome, rows.len() * stride) {
+                    Ok(values) => {
+                        let record = PredictionRecord {
+                            rows: rows.iter().map(|&row| row as u32).collect(),
+                            outputs: stride,
+                            values,
+                        };
+                        let key = key.to_string();
+                        session
+                            .store
+                            .put_predictions(&key, &record)
+                            .map_err(files)?;
+                        shared[*model][*chunk] = Some(record.values);
+                        Ok::<bool, RunError>(true)
+                    }
+                    Err(text) => {
+                        session
+                            .observer
+                            .notice(&format!("outcomes of a model: {text}"));
+                        Ok(false)
+                    }
+                }
+            }
+            Purpose::Explain { work, chunk } => {
+                let work = &mut works[*work];
+                let part = &mut work.chunks[*chunk];
+                match explained(outcome, part.at.len() * row_len) {
+                    Ok((attributions, evaluations)) => {
+                        let rows = &session.rows[part.at.clone()];
+                        let record = ChunkRecord {
+                            rows: rows.iter().map(|&row| row as u32).collect(),
+                            shape: shape.to_vec(),
+                            attributions,
+                            forward_rows: evaluations.forward_rows,
+                            backward_rows: evaluations.backward_rows,
+                            status: Status::Ok,
+                            text: String::new(),
+                        };
+                        let key = part.key.to_string();
+                        session.store.put_chunk(&key, &record).map_err(files)?;
+                        part.record = Some(record);
+                        Ok(true)
+                    }
+                    Err(failure) => {
+                        fail(work, *chunk, failure);
+                        Ok(false)
+                    }
+                }
+            }
+        }
+    })?;
+    session.observer.end();
+    Ok(shared)
+}
+
+/// Attributions and cost of an answer, or how it failed.
+fn explained(outcome: Outcome, len: usize) -> Result<(Vec<f32>, Evaluations), Failure> {
+    let answer = answer_of(outcome)?;
+    let failed = |text: String| (Status::Failed, text);
+    match reply_of(&answer).map_err(failed)? {
+        Reply::Explained(evaluations) => {
+            let attributions = answer.f32s(0).map_err(failed)?;
+            if attributions.len() == len {
+                Ok((attributions, evaluations))
+            } else {
+                Err(failed(format!(
+                    "the worker answered {} attributions, expected {len}",
+                    attributions.len()
+                )))
+            }
+        }
+        Reply::Failed {
+            timeout: true,
+            text,
+        } => Err((Status::Timeout, text)),
+        Reply::Failed { text, .. } => Err(failed(text)),
+        _ => Err(failed("the worker gave an unexpected answer".to_owned())),
+    }
+}
+
+fn needs_outcomes(session: &Session<'_>) -> bool {
+    session.checked.scores.iter().any(|score| {
+        matches!(
+            score.id,
+            "deletion_auc" | "insertion_auc" | "faithfulness_correlation"
+        )
+    })
+}
+
+fn probe_key(session: &Session<'_>, index: usize, model: &ReadyModel, at: &Range<usize>) -> Key {
+    let chosen = &session.checked.models[index];
+    Key::of(&json!({
+        "identity": "probe/1",
+        "data": session.set.content_hash_hex(),
+        "split": session.suite.data.split.to_string(),
+        "rows": session.rows[at.clone()],
+        "targets": model.targets[at.clone()],
+        "model": chosen.plugin.id,
+        "version": chosen.plugin.version,
+        "params": chosen.params,
+        "weights": model.facts.fingerprint,
+        "library": model.library,
+        "settings": session.score_settings(),
+        "host_version": env!("CARGO_PKG_VERSION"),
+    }))
+}

@@ -1,0 +1,306 @@
+//! Derives what a run found from the results of its cells and models.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use xbench_metrics::Family;
+use xbench_metrics::classification::ConfusionMatrix;
+use xbench_record::Status;
+use xbench_record::table::Verdict;
+use xbench_stats::{
+    DEFAULT_DRAWS, Interval, Resamples, mean_intervals_masked, median_interval, statistic_interval,
+};
+
+use crate::agreement::agreement;
+use crate::cells::CellResult;
+use crate::models::{ModelResult, ReadyModel};
+use crate::ranks::Ranks;
+use crate::session::Session;
+use crate::summary::{
+    AgreementSummary, CellSummary, Classification, Estimate, ModelSummary, ReproductionSummary,
+    Summary,
+};
+
+/// Derives everything from the results of cells and models.
+pub(crate) fn summarise(
+    session: &Session<'_>,
+    models: &[ModelResult],
+    results: &[CellResult],
+    folder: PathBuf,
+) -> Summary {
+    let suite = session.suite;
+    let resamples = Resamples::new(session.rows.len(), DEFAULT_DRAWS, suite.seed);
+    let mut summaries: Vec<ModelSummary> = Vec::new();
+    for (index, model) in models.iter().enumerate() {
+        let chosen = &session.checked.models[index];
+        let cells: Vec<&CellResult> = results.iter().filter(|cell| cell.model == index).collect();
+        summaries.push(ModelSummary {
+            model: chosen.label.clone(),
+            preset: chosen.preset.clone().unwrap_or_default(),
+            weights_fingerprint: model
+                .as_ref()
+                .map_or_else(|_| String::new(), |model| model.facts.fingerprint.clone()),
+            error: model.as_ref().err().cloned(),
+            accuracy: model
+                .as_ref()
+                .ok()
+                .and_then(|model| classification(session, model)),
+            cells: cell_summaries(session, &cells, &resamples),
+        });
+    }
+    let reproduction = reproduction(session, &summaries);
+    Summary {
+        suite: suite.name.clone(),
+        suite_version: suite.version,
+        data_set: session.set.id.clone(),
+        split: suite.data.split.to_string(),
+        n: session.rows.len(),
+        seed: suite.seed,
+        classes: session.set.classes.clone(),
+        scores: session
+            .checked
+            .explanation_scores()
+            .map(|score| score.id.to_owned())
+            .collect(),
+        ranking: session
+            .checked
+            .ranking
+            .iter()
+            .map(|score| score.id.to_owned())
+            .collect(),
+        chance: chance(session),
+        failed_cells: results
+            .iter()
+            .filter(|cell| !cell.is_ok() && cell.status != Status::Unsupported)
+            .count(),
+        agreement: agreement_summaries(session, results, &resamples),
+        models: summaries,
+        reproduction,
+        folder,
+    }
+}
+
+/// Accuracy and its kin, on the rows the suite names for them.
+fn classification(session: &Session<'_>, model: &ReadyModel) -> Option<Classification> {
+    let rows = session.accuracy_rows();
+    let labels = session.split().labels_of(&rows);
+    let classes = session.set.classes.len();
+    let confusion = ConfusionMatrix::new(&labels, &model.predictions, classes).ok()?;
+    let resamples = Resamples::new(rows.len(), DEFAULT_DRAWS, session.suite.seed);
+    let right = labels
+        .iter()
+        .zip(&model.predictions)
+        .map(|(label, prediction)| Some(f64::from(u8::from(label == prediction))));
+    let right: Vec<Option<f64>> = right.collect();
+    let accuracy = mean_intervals_masked(&[&right], &resamples)
+        .pop()
+        .flatten()?;
+    let macro_f1 = statistic_interval(&resamples, |weights| {
+        weighted_macro_f1(&labels, &model.predictions, classes, weights)
+    })?;
+    Some(Classification {
+        accuracy: accuracy.into(),
+        macro_f1: Estimate {
+            value: confusion.macro_average().f1,
+            ..macro_f1.into()
+        },
+        confusion,
+    })
+}
+
+/// Macro F1 of a resample, in which image i counts `weights[i]` times.
+fn weighted_macro_f1(
+    labels: &[usize],
+    predictions: &[usize],
+    classes: usize,
+    weights: &[u8],
+) -> Option<f64> {
+    let mut hits = vec![0u64; classes];
+    let mut actual = vec![0u64; classes];
+    let mut predicted = vec![0u64; classes];
+    for ((&label, &prediction), &weight) in labels.iter().zip(predictions).zip(weights) {
+        let weight = u64::from(weight);
+        actual[label] += weight;
+        predicted[prediction] += weight;
+        if label == prediction {
+            hits[label] += weight;
+        }
+    }
+    let present: Vec<f64> = (0..classes)
+        .filter(|&class| actual[class] + predicted[class] > 0)
+        .map(|class| 2.0 * hits[class] as f64 / (actual[class] + predicted[class]) as f64)
+        .collect();
+    (!present.is_empty()).then(|| present.iter().sum::<f64>() / present.len() as f64)
+}
+
+fn cell_summaries(
+    session: &Session<'_>,
+    cells: &[&CellResult],
+    resamples: &Resamples,
+) -> Vec<CellSummary> {
+    let images = session.rows.len() as f64;
+    let ranks = Ranks::of(session, cells, resamples);
+    cells
+        .iter()
+        .enumerate()
+        .map(|(position, cell)| {
+            let chosen = &session.checked.explainers[cell.explainer];
+            let ids: Vec<&String> = cell.columns.keys().collect();
+            let columns: Vec<&[Option<f64>]> = cell
+                .columns
+                .values()
+                .map(|column| column.values.as_slice())
+                .collect();
+            let intervals = mean_intervals_masked(&columns, resamples);
+            let scores = ids
+                .iter()
+                .zip(intervals)
+                .filter_map(|(id, interval)| Some(((*id).clone(), Estimate::from(interval?))));
+            let reasons = cell
+                .columns
+                .iter()
+                .filter(|(_, column)| !column.reasons.is_empty());
+            let ms_per_image = cell.timing.as_ref().and_then(|timing| {
+                let median = median_interval(&timing.cpu_ms)?;
+                Some(Estimate {
+                    value: median.median,
+                    low: median.low,
+                    high: median.high,
+                    n: median.n,
+                })
+            });
+            CellSummary {
+                explainer: chosen.label.clone(),
+                cell: cell.key.map(|key| key.to_string()).unwrap_or_default(),
+                params: chosen.params.clone(),
+                control: chosen.plugin.control,
+                status: cell.status.to_string(),
+                text: cell.text.clone(),
+                n: if cell.is_ok() { session.rows.len() } else { 0 },
+                scores: scores.collect(),
+                not_applicable: reasons
+                    .map(|(id, column)| (id.clone(), column.reasons.clone()))
+                    .collect(),
+                mean_rank: ranks.mean_rank(position),
+                rank_group: ranks.group(position),
+                beats_controls: ranks.beats_controls(session, cells, position),
+                forward_rows: cell
+                    .is_ok()
+                    .then(|| cell.evaluations.forward_rows as f64 / images),
+                backward_rows: cell
+                    .is_ok()
+                    .then(|| cell.evaluations.backward_rows as f64 / images),
+                ms_per_image,
+                peak_memory_bytes: cell
+                    .timing
+                    .as_ref()
+                    .and_then(|timing| timing.peak_memory_bytes),
+            }
+        })
+        .collect()
+}
+
+/// Mean over the images of the score a random map can expect.
+fn chance(session: &Session<'_>) -> BTreeMap<String, f64> {
+    let mut chance = BTreeMap::new();
+    for score in session.checked.family(Family::Localisation) {
+        let levels: Vec<f64> = session
+            .rows
+            .iter()
+            .filter_map(|&row| {
+                let mask = session.split().mask(row)?;
+                xbench_metrics::localisation::chance_level(score.id, &mask)
+            })
+            .collect();
+        if !levels.is_empty() {
+            let mean = levels.iter().sum::<f64>() / levels.len() as f64;
+            chance.insert(score.id.to_owned(), mean);
+        }
+    }
+    chance
+}
+
+fn agreement_summaries(
+    session: &Session<'_>,
+    results: &[CellResult],
+    resamples: &Resamples,
+) -> Vec<AgreementSummary> {
+    let scores: Vec<&'static str> = session
+        .checked
+        .family(Family::Agreement)
+        .map(|score| score.id)
+        .collect();
+    if scores.is_empty() {
+        return Vec::new();
+    }
+    let share = session.suite.perturbation.top_k_share;
+    let label = |cell: usize| {
+        let result = &results[cell];
+        (
+            session.checked.models[result.model].label.clone(),
+            session.checked.explainers[result.explainer].label.clone(),
+        )
+    };
+    agreement(results, session.set.shape, &scores, share, resamples)
+        .into_iter()
+        .map(|found| {
+            let (model_a, explainer_a) = label(found.cells.0);
+            let (model_b, explainer_b) = label(found.cells.1);
+            AgreementSummary {
+                model_a,
+                explainer_a,
+                model_b,
+                explainer_b,
+                score: found.score.to_owned(),
+                value: found.value.map(Estimate::from),
+            }
+        })
+        .collect()
+}
+
+fn reproduction(session: &Session<'_>, models: &[ModelSummary]) -> Vec<ReproductionSummary> {
+    let rows = session.suite.reproduction.iter();
+    rows.map(|row| {
+        let model = models.iter().find(|model| {
+            model.model == row.model
+                && row
+                    .preset
+                    .as_ref()
+                    .is_none_or(|preset| *preset == model.preset)
+        });
+        let measured = model
+            .and_then(|model| model.accuracy.as_ref())
+            .and_then(|classification| {
+                match row.score.as_str() {
+                    "accuracy" => Some(classification.accuracy),
+                    "macro_f1" => Some(classification.macro_f1),
+                    // The others have no interval of their own.
+                    id => classification
+                        .confusion
+                        .score(id)?
+                        .ok()
+                        .map(|value| Estimate {
+                            value,
+                            low: value,
+                            high: value,
+                            n: classification.accuracy.n,
+                        }),
+                }
+            });
+        let verdict = Verdict::of(row.published, measured.map(Interval::from)).word();
+        ReproductionSummary {
+            model: row.model.clone(),
+            preset: row
+                .preset
+                .clone()
+                .or_else(|| model.map(|m| m.preset.clone()))
+                .unwrap_or_default(),
+            score: row.score.clone(),
+            published: row.published,
+            measured,
+            verdict: verdict.to_owned(),
+            source: row.source.clone(),
+        }
+    })
+    .collect()
+}
