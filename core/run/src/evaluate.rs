@@ -384,3 +384,187 @@ fn curves<P: Predictor>(
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// A model of probabilities that gives output 0 the weighted sum of the pixels, and counts.
+    struct Linear {
+        weights: Vec<f32>,
+        rows: usize,
+    }
+
+    impl Predictor for Linear {
+        type Error = Infallible;
+
+        fn num_outputs(&self) -> usize {
+            2
+        }
+
+        fn outputs(&self) -> Outputs {
+            Outputs::Direct
+        }
+
+        fn predict(&mut self, rows: &[f32], outputs: &mut [f32]) -> Result<(), Infallible> {
+            let width = self.weights.len();
+            for (row, outputs) in rows.chunks_exact(width).zip(outputs.chunks_exact_mut(2)) {
+                outputs[0] = row.iter().zip(&self.weights).map(|(x, w)| x * w).sum();
+                outputs[1] = 1.0 - outputs[0];
+                self.rows += 1;
+            }
+            Ok(())
+        }
+    }
+
+    fn settings() -> ScoreSettings {
+        ScoreSettings {
+            seed: 7,
+            baseline: 0.0,
+            steps: 4,
+            subsets: 40,
+            subset_share: 0.5,
+        }
+    }
+
+    fn wanted(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
+    const PIXELS: [f32; 4] = [1.0, 1.0, 1.0, 0.0];
+    const WEIGHTS: [f32; 4] = [0.5, 0.3, 0.1, 0.1];
+
+    fn one_image<'a>(targets: &'a [i64], ids: &'a [u64]) -> Images<'a> {
+        Images {
+            pixels: &PIXELS,
+            shape: [1, 2, 2],
+            targets,
+            ids,
+            masks: Some(&[1, 1, 0, 0]),
+        }
+    }
+
+    fn model() -> Linear {
+        Linear {
+            weights: WEIGHTS.to_vec(),
+            rows: 0,
+        }
+    }
+
+    #[test]
+    fn curves_of_a_linear_model_are_those_worked_by_hand() {
+        let images = one_image(&[0], &[3]);
+        let shared = probe(&images, &settings(), &mut model()).unwrap();
+        assert_eq!(shared.len(), 2 + 40);
+        assert!((shared[0] - 0.9).abs() < 1e-6 && shared[1] == 0.0);
+        // The exact attributions: pixels fall in the order 0, 1, 2, 3.
+        let attributions = [0.5, 0.3, 0.1, 0.0];
+        let mut model = model();
+        let ids = wanted(&["deletion_auc", "insertion_auc", "faithfulness_correlation"]);
+        let columns = score_chunk(
+            &images,
+            &attributions,
+            &shared,
+            &ids,
+            &settings(),
+            &mut model,
+        )
+        .unwrap();
+        // Deletion leaves 0.9, 0.4, 0.1, 0, 0; insertion gives 0, 0.5, 0.8, 0.9, 0.9.
+        let deletion = (0.9 / 2.0 + 0.4 + 0.1 + 0.0 + 0.0 / 2.0) / 4.0 / 0.9;
+        let insertion = (0.0 / 2.0 + 0.5 + 0.8 + 0.9 + 0.9 / 2.0) / 4.0 / 0.9;
+        let value = |id: &str| columns[id].values[0].unwrap();
+        assert!((value("deletion_auc") - deletion).abs() < 1e-6);
+        assert!((value("insertion_auc") - insertion).abs() < 1e-6);
+        assert!((value("faithfulness_correlation") - 1.0).abs() < 1e-6);
+        // Three inner points a curve; the last pixel is black already, so that neither curve
+        // changes there: none of the three is it.
+        assert_eq!(model.rows, 6);
+    }
+
+    #[test]
+    fn a_row_that_does_not_change_is_not_sent_again() {
+        let images = one_image(&[0], &[3]);
+        let shared = probe(&images, &settings(), &mut model()).unwrap();
+        // The black pixel comes first: the first step of both curves changes nothing.
+        let attributions = [0.3, 0.2, 0.1, 0.9];
+        let mut model = model();
+        let ids = wanted(&["deletion_auc"]);
+        score_chunk(
+            &images,
+            &attributions,
+            &shared,
+            &ids,
+            &settings(),
+            &mut model,
+        )
+        .unwrap();
+        assert_eq!(model.rows, 4);
+    }
+
+    #[test]
+    fn what_cannot_be_scored_says_why() {
+        // Output 1 grows as pixels vanish: the baseline looks more like it than the image.
+        let images = one_image(&[1], &[3]);
+        let shared = probe(&images, &settings(), &mut model()).unwrap();
+        let mut model = model();
+        let ids = wanted(&[
+            "deletion_auc",
+            "relevance_mass",
+            "faithfulness_correlation",
+            "gini",
+        ]);
+        let columns =
+            score_chunk(&images, &[0.0; 4], &shared, &ids, &settings(), &mut model).unwrap();
+        for (id, reason) in [
+            ("deletion_auc", "baseline_above_image"),
+            ("relevance_mass", "zero_relevance"),
+            ("faithfulness_correlation", "constant_attribution"),
+            ("gini", "zero_relevance"),
+        ] {
+            assert_eq!(columns[id].values, [None], "{id}");
+            assert_eq!(
+                columns[id].reasons,
+                BTreeMap::from([(reason.to_owned(), 1)]),
+                "{id}"
+            );
+        }
+        assert_eq!(
+            model.rows, 0,
+            "a curve that cannot be scaled is not computed"
+        );
+    }
+
+    #[test]
+    fn images_are_scored_alike_in_any_company() {
+        let pixels: Vec<f32> = (0..40 * 4).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
+        let maps: Vec<f32> = (0..40 * 4).map(|i| (i * 53 % 97) as f32 - 40.0).collect();
+        let masks: Vec<u8> = (0..40 * 4).map(|i| u8::from(i % 3 == 0)).collect();
+        let (targets, ids) = (vec![0; 40], (0..40).collect::<Vec<u64>>());
+        let every: Vec<String> = xbench_metrics::catalogue()
+            .iter()
+            .map(|score| score.id.to_owned())
+            .collect();
+        let score = |from: usize, to: usize| {
+            let images = Images {
+                pixels: &pixels[from * 4..to * 4],
+                shape: [1, 2, 2],
+                targets: &targets[from..to],
+                ids: &ids[from..to],
+                masks: Some(&masks[from * 4..to * 4]),
+            };
+            let shared = probe(&images, &settings(), &mut model()).unwrap();
+            let maps = &maps[from * 4..to * 4];
+            score_chunk(&images, maps, &shared, &every, &settings(), &mut model()).unwrap()
+        };
+        let whole = score(0, 40);
+        let (first, second) = (score(0, 13), score(13, 40));
+        assert_eq!(whole.len(), 12, "{:?}", whole.keys());
+        for (id, column) in &whole {
+            let parts = [&first[id].values[..], &second[id].values[..]].concat();
+            assert_eq!(column.values, parts, "{id}");
+        }
+    }
+}
