@@ -144,6 +144,9 @@ pub(crate) struct ExplainArgs {
     /// Data set whose weights the models use [default: that of --data, else fashion-mnist]
     #[arg(long, value_name = "SET")]
     pub(crate) trained_on: Option<String>,
+    /// Recipe of the models' weights [default: best, where a model has it]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     /// What is explained: predicted, label, or a class by number or name
     #[arg(long, value_name = "CLASS", default_value = "predicted")]
     pub(crate) target: String,

@@ -35,6 +35,8 @@ pub struct ExplainRequest {
     pub explainers: String,
     /// Data set whose weights the models use.
     pub trained_on: Option<String>,
+    /// Preset of the models' weights; each model's own preference by default.
+    pub preset: Option<String>,
     /// `predicted`, `label`, or a class by number or name.
     pub target: String,
     /// Seed of stochastic explainers.
@@ -113,7 +115,10 @@ pub fn explain(
     let info = set_info(set)?;
     let shelf = Shelf::of_info(&bench, info);
     let choose = |list: &str, kind: Kind| -> Result<Vec<Chosen>, RunError> {
-        let uses = parse_plugin_uses(list)?;
+        let mut uses = parse_plugin_uses(list)?;
+        if kind == Kind::Model {
+            uses.iter_mut().for_each(|one| one.preset = request.preset.clone());
+        }
         let found: Result<Vec<Chosen>, _> =
             uses.iter().map(|one| resolve(one, kind, &shelf)).collect();
         Ok(found?)

@@ -23,6 +23,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, RunError> {
         models: args.model.clone(),
         explainers: args.explainer.clone(),
         trained_on: args.trained_on.clone(),
+        preset: args.preset.clone(),
         target: args.target.clone(),
         seed: args.seed,
         deadline: Duration::from_secs(args.deadline),
