@@ -30,7 +30,7 @@ pub fn fixtures() -> PathBuf {
     release_dir().join("fixtures")
 }
 
-/// The `xbench` command, in the workspace's root, with an empty cache of its own and no terminal.
+/// The `xbench` command, in the workspace's root, with a cache of the tests' own and no terminal.
 ///
 /// # Panics
 /// If the program was not built.
@@ -46,7 +46,11 @@ pub fn xbench() -> Command {
     command
         .current_dir(root())
         .env("NO_COLOR", "1")
-        .env("COLUMNS", "120");
+        .env("COLUMNS", "120")
+        .env("XBENCH_CACHE", release_dir().join("test-cache"))
+        .env("XDG_DATA_HOME", release_dir().join("test-data-home"))
+        .env_remove("LC_ALL")
+        .env_remove("XBENCH_PLUGIN_PATH");
     command
 }
 

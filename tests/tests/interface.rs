@@ -255,3 +255,82 @@ fn a_picture_is_drawn() {
     assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
     assert!(bytes.len() > 5_000);
 }
+
+#[test]
+fn a_substitute_data_set_is_told_and_kept_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("substitute.yaml");
+    let text = SUITE
+        .replace("suite: interface", "suite: substitute")
+        .replace(
+            "{set: garments,",
+            "{set: fashion-mnist, otherwise: garments,",
+        );
+    std::fs::write(&suite, text).expect("a suite");
+    let output = run(xbench()
+        .arg("run")
+        .arg(&suite)
+        .args(["--offline", "--quiet", "--plugin-path"])
+        .arg(fixtures())
+        .arg("--results")
+        .arg(folder.path())
+        .env("XBENCH_DATA", folder.path())
+        .env("XBENCH_CACHE", folder.path().join("cache")));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("'fashion-mnist' CANNOT BE HAD"),
+        "told even when quiet: {stderr}"
+    );
+    assert!(
+        !folder.path().join("substitute").exists(),
+        "the real set's place is left alone"
+    );
+    let table = std::fs::read_to_string(folder.path().join("substitute-garments/leaderboard.csv"));
+    let table = table.expect("a leaderboard of its own");
+    assert!(
+        table
+            .lines()
+            .skip(1)
+            .all(|line| line.starts_with("garments,")),
+        "{table}"
+    );
+}
+
+#[test]
+fn explain_refuses_what_it_cannot_do_well() {
+    let model = ["explain", "--model", "linear"];
+    let with = |rest: &[&str]| {
+        let plugins = fixtures().display().to_string();
+        let mut args = model.to_vec();
+        args.extend(rest);
+        args.extend(["--plugin-path", &plugins]);
+        refused(20, &args)
+    };
+    let twice = with(&[
+        "--explainer",
+        "occlusion,occlusion{patch: 7}",
+        "--data",
+        "garments:test[0..1]",
+    ]);
+    assert!(twice.contains("occlusion stands there twice"), "{twice}");
+    let all = with(&["--explainer", "random", "--data", "garments"]);
+    assert!(all.contains("without a range"), "{all}");
+    let jpeg = with(&[
+        "--explainer",
+        "random",
+        "--data",
+        "garments:test[0..1]",
+        "--out",
+        "x.jpg",
+    ]);
+    assert!(jpeg.contains("ends in .png"), "{jpeg}");
+    let photo = with(&[
+        "--explainer",
+        "random",
+        "README.md",
+        "--trained-on",
+        "garments",
+    ]);
+    assert!(photo.contains("README.md"), "{photo}");
+}

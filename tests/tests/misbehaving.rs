@@ -18,6 +18,49 @@ deadline: 0.5
 timing: off
 ";
 
+#[test]
+fn a_model_that_fails_while_being_scored_has_no_complete_cells() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("fragile.yaml");
+    let text = "suite: fragile\nversion: 1\ndata: {set: garments, select: {balanced: 20}}\n\
+                accuracy: same\nmodels: [fragile-model]\nexplainers: [prints]\nchunk: 5\n\
+                timing: off\n";
+    let run_with = |scores: &str| {
+        std::fs::write(&suite, format!("{text}{scores}")).expect("a suite");
+        let output = run(xbench()
+            .arg("run")
+            .arg(&suite)
+            .arg("--plugin-path")
+            .arg(fixtures())
+            .arg("--results")
+            .arg(folder.path())
+            .args(["--format", "json", "--quiet"]));
+        let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (
+            output.status.code(),
+            summary["models"][0]["cells"][0].clone(),
+        )
+    };
+    let (code, cell) = run_with("");
+    assert_eq!(
+        (code, cell["status"].as_str()),
+        (Some(13), Some("failed")),
+        "{cell}"
+    );
+    let why = cell["text"].as_str().unwrap_or_default();
+    assert!(
+        why.contains("perturbed images") && why.contains("in the dark"),
+        "{why}"
+    );
+    // Scores that leave the model alone are not touched by its weakness.
+    let (code, cell) = run_with("scores: [relevance_mass, gini]\n");
+    assert_eq!(
+        (code, cell["status"].as_str()),
+        (Some(0), Some("ok")),
+        "{cell}"
+    );
+}
+
 /// Status and text of each cell, by model and explainer.
 fn statuses(summary: &Value) -> BTreeMap<(String, String), (String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -151,3 +151,24 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     assert!(paths.len() > 20, "{} files", paths.len());
     paths
 }
+
+#[test]
+fn other_weights_are_never_answered_from_the_cache() {
+    let place = Place::new();
+    let root = xbench_tests::root().join("plugins/models/neural/weights/fashion-mnist");
+    let weights = place.folder.path().join("weights.safetensors");
+    let suite = place.folder.path().join("repeat.yaml");
+    let text = SUITE.replace(
+        "models: [cnn-gap, lenet]",
+        "models: [{model: lenet, weights: weights.safetensors}]",
+    );
+    std::fs::write(&suite, text).expect("a suite");
+    let mut tables = Vec::new();
+    for preset in ["best", "published", "best"] {
+        std::fs::copy(root.join(format!("lenet-{preset}.safetensors")), &weights).expect("copied");
+        stdout(&mut place.command("weights", &[]));
+        tables.push(place.tables("weights"));
+    }
+    assert_ne!(tables[0], tables[1]);
+    assert_eq!(tables[0], tables[2]);
+}

@@ -20,8 +20,8 @@ Examples:
   xbench explain --model cnn-gap --explainer gradcam,ig dress.jpg
   xbench plugin list                          models and explainers that were found
 
-Exit codes: 0 fine · 1 unexpected · 12 nothing selected · 13 some cells failed · 20 bad suite or
-flag · 21 plugin refused";
+Exit codes: 0 fine · 1 unexpected · 12 nothing selected · 13 some cells failed · 14 data damaged ·
+20 bad suite or flag · 21 plugin refused";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -120,7 +120,7 @@ pub(crate) struct RunArgs {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
-    /// No progress and no notices; only results and errors
+    /// No progress and no notices; only results, warnings and errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
@@ -150,7 +150,7 @@ pub(crate) struct ExplainArgs {
     /// What is explained: predicted, label, or a class by number or name
     #[arg(long, value_name = "CLASS", default_value = "predicted")]
     pub(crate) target: String,
-    /// The picture to write; `none` for no picture [default: <first image>.explained.png]
+    /// The PNG to write; `none` for no picture [default: <first image>.explained.png, here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Also write <model>.logits.npy, <model>.<explainer>.npy and targets.csv here
@@ -159,7 +159,7 @@ pub(crate) struct ExplainArgs {
     /// Seed of stochastic explainers
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Seconds allowed to one explainer
+    /// Seconds allowed to one explainer for 64 images
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) deadline: u64,
     /// How to print
@@ -182,9 +182,9 @@ pub(crate) struct TrainArgs {
     /// The recipe, one of the model's presets
     #[arg(long, value_name = "NAME", default_value = "best")]
     pub(crate) preset: String,
-    /// Folder for weights, recipe and curve [default: the cache, where runs find them]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    /// Folder for weights, recipe and curve; a suite uses them by `weights:`
+    #[arg(long, value_name = "DIR", default_value = "weights")]
+    pub(crate) out: PathBuf,
     /// Seed of initial weights, order and augmentation
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,

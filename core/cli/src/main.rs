@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod pictures;
 mod progress;
 mod terminal;
 mod view;

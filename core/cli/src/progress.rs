@@ -77,11 +77,22 @@ impl Progress {
     }
 }
 
+impl Drop for Progress {
+    /// An error's text is not to stand behind a bar.
+    fn drop(&mut self) {
+        self.set_bar(None);
+    }
+}
+
 impl Observer for Progress {
     fn notice(&self, text: &str) {
         if !self.quiet {
             self.line(&format!("note: {text}"));
         }
+    }
+
+    fn warning(&self, text: &str) {
+        self.line(&format!("WARNING: {text}"));
     }
 
     fn begin(&self, what: &str, units: u64) {

@@ -1,5 +1,7 @@
 //! What a run found, as the report draws it.
 
+use std::collections::BTreeMap;
+
 use xbench_metrics::{Direction as Better, find};
 use xbench_report::{
     CellFailure, Column, Direction, Estimate, LeaderboardView, ModelBlock, ReproductionRow, Row,
@@ -121,29 +123,54 @@ fn row(cell: &CellSummary, ids: &[&String]) -> Row {
 
 /// What a reader of the table must know.
 fn warnings(summary: &Summary) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = summary.warnings.clone();
     for model in &summary.models {
         for id in &summary.ranking {
-            let missing = model
-                .cells
-                .iter()
-                .filter_map(|cell| cell.scores.get(id))
-                .map(|score| summary.n - score.n.min(summary.n))
-                .min()
-                .unwrap_or(0);
-            if missing > 0 {
+            let complete = model.cells.iter().filter(|cell| cell.status == "ok");
+            let counts: Vec<usize> = complete
+                .map(|cell| cell.scores.get(id).map_or(0, |score| score.n))
+                .collect();
+            let (Some(&low), Some(&high)) = (counts.iter().min(), counts.iter().max()) else {
+                continue;
+            };
+            if low < summary.n {
+                let range = if low == high {
+                    low.to_string()
+                } else {
+                    format!("{low} to {high}")
+                };
                 warnings.push(format!(
-                    "{}: {} applies to {} of {} images (the others are counted by reason in \
-                     records.jsonl)",
+                    "{}: {} applies to {range} of {} images{}",
                     model.model,
                     title(id),
-                    summary.n - missing,
-                    summary.n
+                    summary.n,
+                    commonest_reason(model, id)
                 ));
             }
         }
     }
     warnings
+}
+
+/// Why a score applies to no more images, in words, where that is known.
+fn commonest_reason(model: &ModelSummary, id: &str) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for reasons in model
+        .cells
+        .iter()
+        .filter_map(|cell| cell.not_applicable.get(id))
+    {
+        for (reason, count) in reasons {
+            *counts.entry(reason).or_default() += count;
+        }
+    }
+    let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
+    commonest.map_or_else(String::new, |(reason, _)| {
+        format!(
+            " (mostly {}; counted by reason in records.jsonl)",
+            reason.replace('_', " ")
+        )
+    })
 }
 
 /// Published figures beside ours.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use xbench_data::{DataError, DataSet, Locate, SetInfo, Splits};
 use xbench_host::worker::{Message, Worker, WorkerConfig};
 use xbench_host::{Catalog, Kind as HostKind, PluginInfo, Scanner, SearchPath};
 use xbench_record::Machine;
 use xbench_suite::{Chosen, Kind, Known, Registry};
 
-use crate::error::RunError;
+use crate::error::{RunError, at};
 use crate::observer::Observer;
 use crate::task::{PluginRef, Reply, reply_of};
 
@@ -27,6 +28,7 @@ pub struct Search {
 pub struct Bench {
     catalog: Catalog,
     executable: PathBuf,
+    host: String,
 }
 
 impl Bench {
@@ -38,12 +40,19 @@ impl Bench {
         let executable = std::env::current_exe().map_err(|error| {
             RunError::Files(format!("cannot tell which program this is: {error}"))
         })?;
+        let program = std::fs::read(&executable).map_err(at(&executable))?;
+        let host = format!(
+            "{}+{}",
+            env!("CARGO_PKG_VERSION"),
+            hex(&Sha256::digest(program))
+        );
         let path = SearchPath::standard(&search.plugin_path, suite_plugins);
         let mut scanner = Scanner::new(worker_config(&executable, 1));
         let catalog = Catalog::discover(&path, &mut |library| scanner.scan(library));
         Ok(Self {
             catalog,
             executable,
+            host,
         })
     }
 
@@ -51,6 +60,12 @@ impl Bench {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Version and SHA-256 of this program: a part of every cache key, so that a rebuilt program
+    /// is never answered from what another one computed.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     pub(crate) fn worker_config(&self, threads: usize) -> WorkerConfig {
@@ -61,7 +76,7 @@ impl Bench {
     pub(crate) fn tell_problems(&self, observer: &dyn Observer) {
         for problem in self.catalog.problems() {
             let folder = problem.folder.display();
-            observer.notice(&format!("plugin folder {folder}: {}", problem.message));
+            observer.warning(&format!("plugin folder {folder}: {}", problem.message));
         }
     }
 
@@ -115,6 +130,10 @@ fn worker_config(executable: &Path, threads: usize) -> WorkerConfig {
         address_space_bytes: Some(Machine::detect().memory_gib << 30).filter(|&bytes| bytes > 0),
         env: Vec::new(),
     }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The plugins as a suite sees them, for models of a given input.
@@ -199,7 +218,8 @@ impl Registry for Shelf<'_> {
     }
 }
 
-/// Loads a data set, or the one to use instead where it cannot be had; that is told loudly.
+/// Loads a data set, or the one to use instead where it cannot be had; that is told loudly, and
+/// comes back as a sentence for the results.
 pub(crate) fn load_data(
     set: &str,
     root: Option<&Path>,
@@ -207,7 +227,7 @@ pub(crate) fn load_data(
     splits: Splits,
     offline: bool,
     observer: &dyn Observer,
-) -> Result<DataSet, RunError> {
+) -> Result<(DataSet, Option<String>), RunError> {
     let progress = |progress: xbench_data::Progress| observer.download(&progress);
     let mut locate = Locate {
         splits,
@@ -217,15 +237,15 @@ pub(crate) fn load_data(
     };
     locate.download &= !offline;
     match (xbench_data::load(set, &locate), otherwise) {
-        (Ok(set), _) => Ok(set),
+        (Ok(set), _) => Ok((set, None)),
         // A damaged file is not replaced by other data: that would hide the damage.
         (Err(error @ (DataError::NotFound { .. } | DataError::Download { .. })), Some(other)) => {
-            observer.notice(&format!(
-                "{error}\n{} '{set}' CANNOT BE HAD: this run uses '{other}' instead, and its \
-                 results carry that name",
-                "WARNING:"
-            ));
-            Ok(xbench_data::load(other, &locate)?)
+            let substitution = format!(
+                "'{set}' CANNOT BE HAD: this run uses '{other}' instead, and its results carry \
+                 that name"
+            );
+            observer.warning(&format!("{error}\n{substitution}"));
+            Ok((xbench_data::load(other, &locate)?, Some(substitution)))
         }
         (Err(error), _) => Err(error.into()),
     }

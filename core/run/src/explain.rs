@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use xbench_data::photo::{PhotoOptions, Thumbnail, prepare_file};
 use xbench_data::{SetInfo, Split, Splits};
 use xbench_suite::{Chosen, ExplainerSeed, Kind, parse_plugin_uses, resolve};
@@ -117,7 +118,8 @@ pub fn explain(
     let choose = |list: &str, kind: Kind| -> Result<Vec<Chosen>, RunError> {
         let mut uses = parse_plugin_uses(list)?;
         if kind == Kind::Model {
-            uses.iter_mut().for_each(|one| one.preset = request.preset.clone());
+            uses.iter_mut()
+                .for_each(|one| one.preset = request.preset.clone());
         }
         let found: Result<Vec<Chosen>, _> =
             uses.iter().map(|one| resolve(one, kind, &shelf)).collect();
@@ -125,6 +127,20 @@ pub fn explain(
     };
     let models = choose(&request.models, Kind::Model)?;
     let explainers = choose(&request.explainers, Kind::Explainer)?;
+    for chosen in [&models, &explainers] {
+        // Labels name files and panels.
+        for (number, one) in chosen.iter().enumerate() {
+            if chosen[..number]
+                .iter()
+                .any(|other| other.label == one.label)
+            {
+                return Err(RunError::Flag(format!(
+                    "{} stands there twice; explain with one set of parameters at a time",
+                    one.label
+                )));
+            }
+        }
+    }
     let input = match &chosen_rows {
         Some(rows) => from_set(rows, info, request, observer)?,
         None => from_photographs(&request.images, info)?,
@@ -219,7 +235,7 @@ fn from_set(
     } else {
         Splits::Both
     };
-    let set = load_data(
+    let (set, _) = load_data(
         &rows.set,
         None,
         None,
@@ -268,8 +284,9 @@ fn from_photographs(paths: &[PathBuf], info: &SetInfo) -> Result<Input, RunError
         ids: Vec::new(),
         masks: Vec::new(),
     };
-    for (number, path) in paths.iter().enumerate() {
-        let prepared = prepare_file(path, &PhotoOptions::default())?;
+    for path in paths {
+        let prepared = prepare_file(path, &PhotoOptions::default())
+            .map_err(|error| RunError::Flag(error.to_string()))?;
         if prepared.pixels.len() != info.shape.iter().product::<usize>() {
             return Err(RunError::Flag(format!(
                 "photographs are prepared as 28×28 grey images; {} has {:?}",
@@ -284,7 +301,13 @@ fn from_photographs(paths: &[PathBuf], info: &SetInfo) -> Result<Input, RunError
             info.shape[2],
         );
         input.masks.extend(mask.into_iter().map(u8::from));
-        input.ids.push(number as u64);
+        // A photograph's random draws are its own, whatever stands beside it.
+        let digest = Sha256::digest(&prepared.pixels);
+        let id = digest
+            .iter()
+            .take(6)
+            .fold(0, |id, byte| (id << 8) | u64::from(*byte));
+        input.ids.push(id);
         input.pictures.push(Picture {
             label: file_name(path),
             pixels: prepared.pixels,
@@ -360,7 +383,12 @@ fn one_model(
         let attributions = if missing.is_empty() {
             Ok(vec![0.0; n * row_len])
         } else {
-            Err(format!("{} lacks {missing:?}", model.label))
+            let missing: Vec<&str> = missing.iter().map(|id| id.as_str()).collect();
+            Err(format!(
+                "needs {}, which {} lacks",
+                missing.join(", "),
+                model.label
+            ))
         };
         let supported = attributions.is_ok();
         maps.push(Maps {

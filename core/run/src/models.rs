@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use xbench_record::PredictionRecord;
-use xbench_suite::{Chosen, Key, Kind, Target, chunk_rows};
+use xbench_suite::{Chosen, Key, Kind, SuiteError, Target, chunk_rows};
 
 use crate::error::RunError;
 use crate::pool::{Job, Outcome};
@@ -26,6 +26,13 @@ pub(crate) struct ReadyModel {
     pub(crate) targets: Vec<i64>,
 }
 
+impl ReadyModel {
+    /// Hashes of the files that compute it.
+    pub(crate) fn computed_by(&self) -> [&str; 2] {
+        [&self.library, &self.facts.weights_sha256]
+    }
+}
+
 /// A model, or why it cannot be used; that becomes the result of its cells.
 pub(crate) type ModelResult = Result<ReadyModel, String>;
 
@@ -40,13 +47,24 @@ pub(crate) fn prepare(session: &Session<'_>) -> Result<Vec<ModelResult>, RunErro
 }
 
 fn load(session: &Session<'_>, chosen: &Chosen) -> Result<ModelResult, RunError> {
-    let reference = model_with_weights(
+    let found = model_with_weights(
         session.bench,
         chosen,
         &session.set.id,
         session.offline,
         session.observer,
-    )?;
+    );
+    let reference = match found {
+        Ok(reference) => reference,
+        // A model that has no weights is a result; a wrong name in the suite is an error in it.
+        Err(RunError::Plugin(text)) => return Ok(Err(text)),
+        Err(RunError::Flag(text)) => {
+            let mut error = SuiteError::new(text).at(chosen.at);
+            error.file = session.suite.file.clone();
+            return Err(error.into());
+        }
+        Err(error) => return Err(error),
+    };
     let plugin = session.bench.plugin(Kind::Model, &chosen.plugin.id)?;
     let describe = message_of(&Task::Describe {
         model: reference.clone(),
@@ -88,8 +106,8 @@ fn prediction_key(
         "version": chosen.plugin.version,
         "params": chosen.params,
         "weights": model.facts.fingerprint,
-        "library": model.library,
-        "host_version": env!("CARGO_PKG_VERSION"),
+        "computed_by": model.computed_by(),
+        "host": session.bench.host(),
     }))
 }
 
@@ -163,23 +181,28 @@ fn predict(session: &Session<'_>, models: &mut [ModelResult]) -> Result<(), RunE
             *model = Err(text);
         } else if let Ok(model) = model {
             model.predictions = logits[index].chunks_exact(classes).map(argmax).collect();
-            model.targets = targets(session, &accuracy_rows, &model.predictions);
+            model.targets = targets(session, &accuracy_rows, &model.predictions)?;
         }
     }
     Ok(())
 }
 
 /// The explained output of each selected row.
-fn targets(session: &Session<'_>, accuracy_rows: &[usize], predictions: &[usize]) -> Vec<i64> {
+fn targets(
+    session: &Session<'_>,
+    accuracy_rows: &[usize],
+    predictions: &[usize],
+) -> Result<Vec<i64>, RunError> {
     let target = |&row: &usize| match session.suite.target {
-        Target::Class(class) => class,
-        Target::Label => session.split().label(row),
+        Target::Class(class) => Ok(class as i64),
+        Target::Label => Ok(session.split().label(row) as i64),
         // The selected rows are among those on which accuracy is measured, both ascending.
-        Target::Predicted => accuracy_rows
-            .binary_search(&row)
-            .map_or(0, |position| predictions[position]),
+        Target::Predicted => match accuracy_rows.binary_search(&row) {
+            Ok(position) => Ok(predictions[position] as i64),
+            Err(_) => Err(RunError::Files(format!("row {row} has no prediction"))),
+        },
     };
-    session.rows.iter().map(|row| target(row) as i64).collect()
+    session.rows.iter().map(target).collect()
 }
 
 /// The array of an answer, or why there is none.

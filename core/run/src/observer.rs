@@ -8,6 +8,8 @@ use crate::task::TrainingStep;
 pub trait Observer: Sync {
     /// Something the user should know though nothing failed: a substitute data set, say.
     fn notice(&self, text: &str);
+    /// Something that changes what the results mean, or that was lost: told even when quiet.
+    fn warning(&self, text: &str);
     /// A stretch of work of so many units begins; the one before it is over.
     fn begin(&self, what: &str, units: u64);
     /// So many more units are done.
@@ -26,6 +28,7 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn notice(&self, _: &str) {}
+    fn warning(&self, _: &str) {}
     fn begin(&self, _: &str, _: u64) {}
     fn advance(&self, _: u64) {}
     fn end(&self) {}

@@ -1,6 +1,8 @@
 //! Writes what a run found: records first, then the tables derived from it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use xbench_record::table::{
@@ -56,6 +58,7 @@ pub(crate) fn publish(
             &reproduction(&reproduction_rows(summary))?,
         )?;
     }
+    remove_leftovers(session, summary)?;
     let names: Vec<&str> = summary.classes.iter().map(String::as_str).collect();
     for model in &summary.models {
         if let Some(classification) = &model.accuracy {
@@ -64,6 +67,45 @@ pub(crate) fn publish(
         }
     }
     Ok(())
+}
+
+/// Removes what an earlier run of the suite derived and this one does not.
+fn remove_leftovers(session: &Session<'_>, summary: &Summary) -> Result<(), StoreError> {
+    let folder = session.store.folder();
+    if summary.reproduction.is_empty() {
+        remove(&folder.join("reproduction.csv"))?;
+    }
+    for place in ["confusion", "."] {
+        let Ok(entries) = std::fs::read_dir(folder.join(place)) else {
+            continue;
+        };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            let model = match place {
+                "confusion" => Some(stem),
+                _ => stem.strip_prefix("agreement-"),
+            };
+            let known = |name: &str| summary.models.iter().any(|model| model.model == name);
+            if model.is_some_and(|name| !known(name)) {
+                remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Io {
+            action: "cannot remove",
+            path: path.to_owned(),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Cells in the order of the tables, each with its model and its raw result.

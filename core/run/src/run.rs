@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use xbench_record::Store;
 use xbench_suite::{Checked, Suite};
 
 use crate::bench::{Bench, Search, Shelf};
@@ -46,18 +45,18 @@ pub fn run(request: &RunRequest, observer: &dyn Observer) -> Result<Summary, Run
     suite.chunk = request.chunk.unwrap_or(suite.chunk);
     let bench = Bench::open(&request.search, &suite.plugins)?;
     bench.tell_problems(observer);
-    let store = Store::open(&request.results, &suite.name).map_err(files)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = request.workers.unwrap_or(cores);
     let offline = request.search.offline;
-    let session = Session::open(&suite, &bench, &store, workers, offline, observer)?;
+    let results = &request.results;
+    let session = Session::open(&suite, &bench, results, workers, offline, observer)?;
     let models = models::prepare(&session)?;
     let mut results = cells::compute(&session, &models)?;
     timing::measure(&session, &models, &mut results)?;
-    let summary = summarise(&session, &models, &results, store.folder().to_owned());
+    let summary = summarise(&session, &models, &results);
     publish(&session, &results, &summary).map_err(files)?;
-    for warning in store.take_warnings() {
-        observer.notice(&warning);
+    for warning in session.store.take_warnings() {
+        observer.warning(&warning);
     }
     Ok(summary)
 }

@@ -1,5 +1,6 @@
 //! What all stages of a run share: the suite, the data, the workers, the store.
 
+use std::path::Path;
 use std::time::Duration;
 
 use xbench_data::{DataSet, Split, Splits};
@@ -9,6 +10,7 @@ use xbench_suite::{Accuracy, Checked, SplitName, Suite, Target};
 use crate::bench::{Bench, Shelf, load_data};
 use crate::error::RunError;
 use crate::evaluate::ScoreSettings;
+use crate::models::files;
 use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::task::ImageBlobs;
@@ -25,17 +27,21 @@ pub(crate) struct Session<'s> {
     /// The explained rows of the split.
     pub(crate) rows: Vec<usize>,
     pub(crate) pool: Pool,
-    pub(crate) store: &'s Store,
+    pub(crate) store: Store,
+    /// What a reader of the results must know.
+    pub(crate) warnings: Vec<String>,
     pub(crate) observer: &'s dyn Observer,
     pub(crate) offline: bool,
 }
 
 impl<'s> Session<'s> {
-    /// Loads the data and checks the suite against the plugins.
+    /// Loads the data, checks the suite against the plugins, and only then makes the folder of
+    /// results. A substitute data set has a folder of its own, `<suite>-<set>`, so that it never
+    /// takes the place of the real one's results.
     pub(crate) fn open(
         suite: &'s Suite,
         bench: &'s Bench,
-        store: &'s Store,
+        results: &Path,
         workers: usize,
         offline: bool,
         observer: &'s dyn Observer,
@@ -44,7 +50,7 @@ impl<'s> Session<'s> {
             SplitName::Test => Splits::TestOnly,
             SplitName::Train => Splits::Both,
         };
-        let set = load_data(
+        let (set, substitution) = load_data(
             &suite.data.set,
             suite.data.root.as_deref(),
             suite.data.otherwise.as_deref(),
@@ -71,6 +77,11 @@ impl<'s> Session<'s> {
                 set.classes.len().saturating_sub(1)
             )));
         }
+        let folder = match &substitution {
+            Some(_) => format!("{}-{}", suite.name, set.id),
+            None => suite.name.clone(),
+        };
+        let store = Store::open(results, &folder).map_err(files)?;
         Ok(Self {
             suite,
             checked,
@@ -79,6 +90,7 @@ impl<'s> Session<'s> {
             rows,
             pool: Pool::new(bench.worker_config(1), workers),
             store,
+            warnings: substitution.into_iter().collect(),
             observer,
             offline,
         })

@@ -1,7 +1,6 @@
 //! Derives what a run found from the results of its cells and models.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use xbench_metrics::Family;
 use xbench_metrics::classification::ConfusionMatrix;
@@ -26,7 +25,6 @@ pub(crate) fn summarise(
     session: &Session<'_>,
     models: &[ModelResult],
     results: &[CellResult],
-    folder: PathBuf,
 ) -> Summary {
     let suite = session.suite;
     let resamples = Resamples::new(session.rows.len(), DEFAULT_DRAWS, suite.seed);
@@ -76,7 +74,8 @@ pub(crate) fn summarise(
         agreement: agreement_summaries(session, results, &resamples),
         models: summaries,
         reproduction,
-        folder,
+        warnings: session.warnings.clone(),
+        folder: session.store.folder().to_owned(),
     }
 }
 

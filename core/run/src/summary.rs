@@ -60,6 +60,8 @@ pub struct Summary {
     pub agreement: Vec<AgreementSummary>,
     /// Published figures beside ours.
     pub reproduction: Vec<ReproductionSummary>,
+    /// What a reader must know: a substitute data set, say.
+    pub warnings: Vec<String>,
     /// Cells that failed, crashed or timed out.
     pub failed_cells: usize,
     /// The folder of results.

@@ -83,8 +83,12 @@ pub(crate) enum Task {
 /// What a model says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ModelFacts {
-    /// SHA-256 of its parameters, hexadecimal; empty for a model without the capability.
+    /// SHA-256 of its parameters, hexadecimal, by its own word; for a model that gives none, that
+    /// of its weights' file; empty for a model without weights.
     pub(crate) fingerprint: String,
+    /// SHA-256 of its weights' file, hexadecimal; empty without one. A part of cache keys, since a
+    /// plugin's word about its own weights may be wrong.
+    pub(crate) weights_sha256: String,
     /// Input shape without the example axis.
     pub(crate) input_shape: Vec<usize>,
     /// Number of outputs.

@@ -43,8 +43,8 @@ pub(crate) fn measure(
             "images": images,
             "repeats": settings.repeats,
             "warmup": settings.warmup,
-            "libraries": [model.library, plugin.library_sha256],
-            "host_version": env!("CARGO_PKG_VERSION"),
+            "computed_by": [model.computed_by().as_slice(), &[plugin.library_sha256.as_str()]],
+            "host": session.bench.host(),
             "machine": machine,
         }));
         let known = session.store.scores(&key.to_string());
@@ -75,7 +75,7 @@ pub(crate) fn measure(
                 let label = &session.checked.explainers[result.explainer].label;
                 session
                     .observer
-                    .notice(&format!("{label} could not be timed: {text}"));
+                    .warning(&format!("{label} could not be timed: {text}"));
             }
         }
         session.observer.advance(1);

@@ -12,11 +12,11 @@ use xbench_host::worker::{Message, Worker};
 use xbench_record::write_file;
 use xbench_suite::{Chosen, Kind, PluginUse, resolve};
 
-use crate::bench::{Bench, Search, Shelf, load_data};
+use crate::bench::{Bench, Search, Shelf, hex, load_data};
 use crate::error::{RunError, at};
 use crate::observer::Observer;
-use crate::task::{ModelRef, PluginRef, Reply, Task, TrainingStep, message_of, reply_of};
-use crate::weights::{cache_folder, weights_file};
+use crate::task::{ModelRef, Reply, Task, TrainingStep, message_of, reply_of};
+use crate::weights::stem;
 
 /// A training run ends by itself; this only stops one that hangs.
 const LIMIT: Duration = Duration::from_secs(48 * 3600);
@@ -29,7 +29,10 @@ pub(crate) struct TrainOptions {
     pub(crate) seed: u64,
     pub(crate) epochs: Option<u32>,
     pub(crate) threads: Option<usize>,
-    pub(crate) out: Option<PathBuf>,
+    /// Folder to write to.
+    pub(crate) out: PathBuf,
+    /// Name of the files before their endings.
+    pub(crate) stem: String,
     pub(crate) force: bool,
     pub(crate) offline: bool,
 }
@@ -49,8 +52,8 @@ pub struct TrainRequest {
     pub epochs: Option<u32>,
     /// Compute threads; the number of cores by default.
     pub threads: Option<usize>,
-    /// Folder to write to; the cache by default.
-    pub out: Option<PathBuf>,
+    /// Folder to write to.
+    pub out: PathBuf,
     /// Whether to replace weights that are there.
     pub force: bool,
     /// Where plugins and data are looked for.
@@ -90,6 +93,7 @@ pub fn train(request: &TrainRequest, observer: &dyn Observer) -> Result<Trained,
         seed: request.seed,
         epochs: request.epochs,
         threads: request.threads,
+        stem: stem(&plugin.short, &request.preset),
         out: request.out.clone(),
         force: request.force,
         offline: request.search.offline,
@@ -123,19 +127,16 @@ pub(crate) fn train_plugin(
         )));
     }
     let preset = chosen.preset.as_deref().unwrap_or("default");
-    let folder = match &options.out {
-        Some(folder) => folder.clone(),
-        None => cache_folder(&options.data_set)?,
-    };
-    let weights = folder.join(weights_file(&plugin.short, preset));
+    let folder = &options.out;
+    let weights = folder.join(format!("{}.safetensors", options.stem));
     if weights.exists() && !options.force {
         return Err(RunError::Flag(format!(
             "{} exists already; --force replaces it",
             weights.display()
         )));
     }
-    std::fs::create_dir_all(&folder).map_err(at(&folder))?;
-    let set = load_data(
+    std::fs::create_dir_all(folder).map_err(at(folder))?;
+    let (set, _) = load_data(
         &options.data_set,
         None,
         None,
@@ -167,23 +168,24 @@ pub(crate) fn train_plugin(
     let curve = curve.into_inner().unwrap_or_default();
     drop(request);
 
-    let reference = PluginRef {
-        params: chosen.params.clone(),
-        ..bench.reference(Kind::Model, chosen)?
-    };
-    let measured = test_accuracy(bench, reference, &bytes, &folder, &set)?;
-    let recipe = recipe(
-        plugin, chosen, options, &set, threads, report, &bytes, measured,
-    );
+    // Weights and curve first: minutes or hours of work do not wait for a measurement.
     let recipe_file = weights.with_extension("recipe.json");
     let curve_file = weights.with_extension("curve.csv");
-    let text = serde_json::to_string_pretty(&recipe).unwrap_or_default() + "\n";
     let write = |path: &Path, bytes: &[u8]| {
         write_file(path, bytes).map_err(|error| RunError::Files(error.to_string()))
     };
     write(&weights, &bytes)?;
-    write(&recipe_file, text.as_bytes())?;
     write(&curve_file, curve_csv(&curve).as_bytes())?;
+    let trained = ModelRef {
+        plugin: bench.reference(Kind::Model, chosen)?,
+        weights: Some(weights.clone()),
+    };
+    let measured = test_accuracy(bench, trained, &set)?;
+    let recipe = recipe(
+        plugin, chosen, options, &set, threads, report, &bytes, measured,
+    );
+    let text = serde_json::to_string_pretty(&recipe).unwrap_or_default() + "\n";
+    write(&recipe_file, text.as_bytes())?;
     Ok(Trained {
         weights,
         recipe_file,
@@ -244,25 +246,15 @@ fn fit(
 /// training; this is what the recipe reports.
 fn test_accuracy(
     bench: &Bench,
-    plugin: PluginRef,
-    bytes: &[u8],
-    folder: &Path,
+    model: ModelRef,
     set: &xbench_data::DataSet,
 ) -> Result<f64, RunError> {
-    let scratch = folder.join(format!("measuring-{}.tmp", std::process::id()));
-    std::fs::write(&scratch, bytes).map_err(at(&scratch))?;
     let mut message = message_of(&Task::Predict {
-        model: ModelRef {
-            plugin,
-            weights: Some(scratch.clone()),
-        },
+        model,
         shape: set.shape,
     });
     message.blobs.push(set.test.images.clone());
-    let answer = bench.ask(&message, Duration::from_secs(600));
-    let removed = std::fs::remove_file(&scratch).map_err(at(&scratch));
-    let (_, answer) = answer?;
-    removed?;
+    let (_, answer) = bench.ask(&message, Duration::from_secs(600))?;
     let logits = answer.f32s(0).map_err(RunError::Plugin)?;
     let classes = set.classes.len();
     let right = logits
@@ -344,8 +336,4 @@ fn curve_csv(curve: &[TrainingStep]) -> String {
         ));
     }
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,16 +1,18 @@
 //! Where a model's weights come from.
 //!
 //! In order: the file the suite names; the plugin's own folder; the user's cache; training, on
-//! first use, into the cache. The set's name is a part of the path, so that weights trained on
+//! first use, into the cache. What `xbench train` makes goes elsewhere and is used only where a
+//! suite names it. The set's name is a part of the path, so that weights trained on
 //! one set are never taken for another's.
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use xbench_data::Locate;
 use xbench_host::PluginInfo;
-use xbench_suite::{Chosen, Kind};
+use xbench_suite::{Chosen, Key, Kind};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, hex};
 use crate::error::RunError;
 use crate::observer::Observer;
 use crate::task::ModelRef;
@@ -59,13 +61,21 @@ fn found_or_trained(
     observer: &dyn Observer,
 ) -> Result<PathBuf, RunError> {
     let preset = chosen.preset.as_deref().unwrap_or("default");
-    let file = weights_file(&plugin.short, preset);
-    let shipped = plugin.folder.join("weights").join(data_set).join(&file);
+    let shipped = plugin
+        .folder
+        .join("weights")
+        .join(data_set)
+        .join(format!("{}.safetensors", stem(&plugin.short, preset)));
     if shipped.is_file() {
         return Ok(shipped);
     }
     let cache = cache_folder(data_set)?;
-    let cached = cache.join(&file);
+    let stem = format!(
+        "{}-{}",
+        stem(&plugin.short, preset),
+        cache_key(plugin, chosen, data_set)?.short()
+    );
+    let cached = cache.join(format!("{stem}.safetensors"));
     if cached.is_file() {
         return Ok(cached);
     }
@@ -89,7 +99,8 @@ fn found_or_trained(
         seed: 0,
         epochs: None,
         threads: None,
-        out: Some(cache),
+        out: cache,
+        stem,
         // Two runs may train at once; the files are renamed into place, and equal.
         force: true,
         offline,
@@ -97,13 +108,26 @@ fn found_or_trained(
     Ok(train_plugin(bench, plugin, &options, observer)?.weights)
 }
 
-/// `<short name>-<preset>.safetensors`.
-pub(crate) fn weights_file(short: &str, preset: &str) -> String {
-    format!("{short}-{preset}.safetensors")
+/// Name of a preset's files before their endings.
+pub(crate) fn stem(short: &str, preset: &str) -> String {
+    format!("{short}-{preset}")
 }
 
-/// The user's folder of weights trained on a set.
-pub(crate) fn cache_folder(data_set: &str) -> Result<PathBuf, RunError> {
+/// What weights in the cache were made of: another plugin of the same name, other parameters or a
+/// redrawn data set have files of their own.
+fn cache_key(plugin: &PluginInfo, chosen: &Chosen, data_set: &str) -> Result<Key, RunError> {
+    let data = xbench_data::content_hash(data_set)?;
+    Ok(Key::of(&json!({
+        "identity": "weights/1",
+        "model": plugin.id,
+        "version": plugin.version,
+        "params": chosen.params,
+        "data": hex(&data),
+    })))
+}
+
+/// The user's folder of weights that were trained on first use.
+fn cache_folder(data_set: &str) -> Result<PathBuf, RunError> {
     let cache = Locate::from_environment().cache.ok_or_else(|| {
         RunError::Files("no cache folder is known; set XBENCH_CACHE to a folder".to_owned())
     })?;

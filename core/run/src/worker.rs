@@ -5,18 +5,20 @@
 //! process, which the host records.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use xbench_host::worker::{Message, Responder};
 use xbench_host::{
     CallSettings, Counts, FitStep, HostBatch, Library, LoadedExplainer, LoadedModel, ModelProxy,
     OutputKind, PluginError, PluginErrorKind, ProxyOptions, RowSource,
 };
 
+use crate::bench::hex;
 use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
 use crate::task::{
     Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, PluginRef, Reply, Task, Timing,
@@ -167,15 +169,20 @@ impl State {
     }
 
     fn describe(&mut self, model: &ModelRef) -> Result<Message, Failure> {
+        let weights_sha256 = match &model.weights {
+            Some(path) => hex(&Sha256::digest(read_weights(path)?)),
+            None => String::new(),
+        };
         let model = self.model(model)?;
         let fingerprint = if model.provides("xbench.model.parameters/1") {
             hex(&model.fingerprint(&call(0, None))?)
         } else {
-            String::new()
+            weights_sha256.clone()
         };
         let spec = model.spec();
         Ok(message_of(&Reply::Described(ModelFacts {
             fingerprint,
+            weights_sha256,
             input_shape: spec.input_shape.clone(),
             outputs: spec.outputs,
         })))
@@ -320,9 +327,7 @@ impl State {
                 let call = call(0, None);
                 let mut model = library.create_model(&wanted.plugin.id, &params, &call)?;
                 if let Some(path) = &wanted.weights {
-                    let bytes = std::fs::read(path).map_err(|error| {
-                        format!("cannot read weights {}: {error}", path.display())
-                    })?;
+                    let bytes = read_weights(path)?;
                     model.load(&call, &bytes)?;
                 }
                 self.models.push((wanted.clone(), model));
@@ -480,8 +485,9 @@ fn scaled(pixels: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn read_weights(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error| format!("cannot read weights {}: {error}", path.display());
+    Ok(std::fs::read(path).map_err(unreadable)?)
 }
 
 /// This process's highest resident memory so far (Linux).

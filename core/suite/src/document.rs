@@ -166,7 +166,10 @@ pub(crate) enum AccuracyDoc {
 
 /// The class whose score is explained.
 #[derive(Debug, Clone, Copy, serde::Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "predicted, label or {class: 3}"
+)]
 #[schemars(rename = "Target")]
 pub(crate) enum TargetDoc {
     /// The class the model predicts.

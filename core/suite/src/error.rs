@@ -28,7 +28,8 @@ pub struct SuiteError {
 }
 
 impl SuiteError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// An error without a place.
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             file: String::new(),
             at: None,
@@ -62,7 +63,9 @@ impl SuiteError {
         self
     }
 
-    pub(crate) fn at(mut self, at: Option<Location>) -> Self {
+    /// Says where, unless that is known already.
+    #[must_use]
+    pub fn at(mut self, at: Option<Location>) -> Self {
         self.at = self.at.or(at);
         self
     }

@@ -1,6 +1,7 @@
 //! A suite whose values are in range and whose names are unique.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -219,16 +220,15 @@ impl Suite {
                     .in_file(&file),
             )
         };
-        let length = std::fs::metadata(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
-        if length > node::MAX_BYTES as u64 {
-            return Err(unreadable(format!(
-                "it is {length} bytes long, a suite may have {}",
-                node::MAX_BYTES
-            )));
+        // Not by the length in the file system: a device says 0 and never ends.
+        let limit = node::MAX_BYTES as u64;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(|error| unreadable(error.to_string()))?;
+        if bytes.len() as u64 > limit {
+            return Err(unreadable(format!("it is longer than {limit} bytes")));
         }
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let text = String::from_utf8(bytes)
             .map_err(|error| unreadable(format!("it is not UTF-8: {error}")))?;
         let mut suite = Self::from_str(&file, &text)?;

@@ -56,9 +56,9 @@ fn root() -> PathBuf {
 
 /// The folder of release artefacts, also where `CARGO_TARGET_DIR` moves it.
 fn release_dir() -> PathBuf {
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("release")
+    // A relative one is relative to where cargo runs, which is the root.
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    root().join(target).join("release")
 }
 
 fn cargo() -> Command {
@@ -145,7 +145,10 @@ fn weights() -> Result<ExitCode, String> {
             .map(OsString::from)
             .to_vec();
             args.push(out.into());
-            xbench(&args)?;
+            let code = xbench(&args)?;
+            if code != ExitCode::SUCCESS {
+                return Err(format!("training {model} ({preset}) on {set} failed"));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -89,7 +89,10 @@ fn tool(
     if answers(&installed) {
         return Ok(installed);
     }
-    eprintln!("lint: installing {package} {version} into target/tools");
+    eprintln!(
+        "lint: installing {package} {version} into {}",
+        tools.display()
+    );
     if let Some(wheel) = wheel {
         let venv = Command::new("python3")
             .args(["-m", "venv"])

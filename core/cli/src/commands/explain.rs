@@ -16,7 +16,27 @@ use crate::args::{ExplainArgs, Format};
 use crate::progress::Progress;
 use crate::terminal::{complain, emit, emit_json, style};
 
+/// Most rows of a data set that are drawn without being asked for by a range.
+const MOST_ROWS: usize = 200;
+
 pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, RunError> {
+    let draws = args.out.as_deref() != Some(Path::new("none"));
+    if draws && args.data.as_ref().is_some_and(|rows| !rows.contains('[')) {
+        return Err(RunError::Flag(format!(
+            "--data without a range means every row; write it like garments:test[0..8], or say \
+             --out none and --arrays (at most {MOST_ROWS} rows are drawn)"
+        )));
+    }
+    if let Some(out) = args.out.as_deref().filter(|_| draws)
+        && out
+            .extension()
+            .is_none_or(|ending| !ending.eq_ignore_ascii_case("png"))
+    {
+        return Err(RunError::Flag(format!(
+            "--out {}: pictures are written as PNG; name a file that ends in .png",
+            out.display()
+        )));
+    }
     let request = ExplainRequest {
         images: args.images.clone(),
         data: args.data.clone(),
@@ -157,6 +177,19 @@ fn write_pictures(args: &ExplainArgs, found: &Explanations) -> Result<Vec<PathBu
             }
             None => PathBuf::from("explained.png"),
         });
+    if found.pictures.len() > MOST_ROWS {
+        return Err(RunError::Flag(format!(
+            "{} rows would be drawn; at most {MOST_ROWS} are: take a smaller range, or --out none",
+            found.pictures.len()
+        )));
+    }
+    if let Some(folder) = base
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| RunError::Files(format!("{}: {error}", folder.display())))?;
+    }
     let rows = strip_rows(found)?;
     let parts = rows.len().div_ceil(STRIP_ROWS);
     let mut written = Vec::with_capacity(parts);

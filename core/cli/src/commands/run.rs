@@ -5,6 +5,7 @@ use xbench_report::{failures_text, leaderboard_text, reproduction_text};
 use xbench_run::{RunError, RunRequest};
 
 use crate::args::{Format, RunArgs};
+use crate::pictures;
 use crate::progress::Progress;
 use crate::terminal::{complain, emit, emit_json, style};
 use crate::view;
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
         search: (&args.search).into(),
     };
     let summary = xbench_run::run(&request, &progress)?;
+    pictures::write(&summary)?;
     let style = style();
     match args.format {
         Format::Json => emit_json(&summary)?,

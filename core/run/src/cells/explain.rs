@@ -105,13 +105,15 @@ pub(super) fn explain(
         }
     }
     let row_len: usize = shape.iter().product();
+    // The first chunk on which each model could not be probed.
+    let mut unprobed: Vec<Option<(usize, Failure)>> = vec![None; models.len()];
     session.observer.begin("explaining", jobs.len() as u64);
     session.pool.run(jobs, &|_, _| {}, |number, outcome| {
         session.observer.advance(1);
         match &purposes[number] {
             Purpose::Probe { model, chunk, key } => {
                 let rows = &session.rows[chunks[*chunk].clone()];
-                match array_of(outcome, rows.len() * stride) {
+                match outcomes(outcome, rows.len() * stride) {
                     Ok(values) => {
                         let record = PredictionRecord {
                             rows: rows.iter().map(|&row| row as u32).collect(),
@@ -126,10 +128,13 @@ pub(super) fn explain(
                         shared[*model][*chunk] = Some(record.values);
                         Ok::<bool, RunError>(true)
                     }
-                    Err(text) => {
-                        session
-                            .observer
-                            .notice(&format!("outcomes of a model: {text}"));
+                    Err(failure) => {
+                        let earliest = &mut unprobed[*model];
+                        if failure.0 != Status::Skipped
+                            && earliest.as_ref().is_none_or(|(known, _)| chunk < known)
+                        {
+                            *earliest = Some((*chunk, failure));
+                        }
                         Ok(false)
                     }
                 }
@@ -163,7 +168,19 @@ pub(super) fn explain(
         }
     })?;
     session.observer.end();
+    for work in works.iter_mut() {
+        if let Some((chunk, (status, text))) = &unprobed[work.result.model] {
+            let text = format!("the model failed on perturbed images: {text}");
+            fail(work, *chunk, (*status, text));
+        }
+    }
     Ok(shared)
+}
+
+/// The outcomes of an answer, or how it failed.
+fn outcomes(outcome: Outcome, len: usize) -> Result<Vec<f32>, Failure> {
+    let answer = answer_of(outcome)?;
+    array_of(Outcome::Answer(answer), len).map_err(|text| (Status::Failed, text))
 }
 
 /// Attributions and cost of an answer, or how it failed.
@@ -212,8 +229,8 @@ fn probe_key(session: &Session<'_>, index: usize, model: &ReadyModel, at: &Range
         "version": chosen.plugin.version,
         "params": chosen.params,
         "weights": model.facts.fingerprint,
-        "library": model.library,
+        "computed_by": model.computed_by(),
         "settings": session.score_settings(),
-        "host_version": env!("CARGO_PKG_VERSION"),
+        "host": session.bench.host(),
     }))
 }

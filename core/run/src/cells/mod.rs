@@ -115,11 +115,12 @@ fn open<'m>(
     let identity = identity(session, cell, model);
     let key = identity.key();
     work.result.key = Some(key);
-    let libraries = [model.library.as_str(), plugin.library_sha256.as_str()];
+    let [library, weights] = model.computed_by();
+    let computed_by = [library, weights, plugin.library_sha256.as_str()];
     for at in chunk_rows(session.rows.len(), session.suite.chunk) {
         let rows = session.rows[at.clone()].to_vec();
         let chunk = ChunkIdentity { cell: key, rows };
-        let key = chunk.cache_key(&libraries, env!("CARGO_PKG_VERSION"));
+        let key = chunk.cache_key(&computed_by, session.bench.host());
         let record = session
             .store
             .chunk(&key.to_string())
