@@ -120,6 +120,9 @@ pub(crate) struct RunArgs {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+    /// Also print confusion and agreement matrices
+    #[arg(long)]
+    pub(crate) details: bool,
     /// No progress and no notices; only results, warnings and errors
     #[arg(short, long)]
     pub(crate) quiet: bool,

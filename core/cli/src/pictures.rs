@@ -1,10 +1,11 @@
-//! Pictures beside a run's tables: who agrees with whom, and which classes are confused.
+//! Who agrees with whom and which classes are confused: pictures beside a run's tables, or text.
 
 use std::path::Path;
 
 use xbench_record::write_file;
 use xbench_report::{
-    AgreementMatrix, ConfusionMatrix, FigureError, agreement_image, confusion_image, encode_png,
+    AgreementMatrix, ConfusionMatrix, FigureError, Style, agreement_image, agreement_text,
+    confusion_image, confusion_text, encode_png,
 };
 use xbench_run::{ModelSummary, RunError, Summary};
 
@@ -31,6 +32,20 @@ pub(crate) fn write(summary: &Summary) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// The same matrices as text.
+pub(crate) fn details(summary: &Summary, style: &Style) -> String {
+    let mut text = String::new();
+    for model in &summary.models {
+        if let Some(matrix) = confusion(summary, model) {
+            text.push_str(&format!("\n{}", confusion_text(&matrix, style)));
+        }
+        if let Some(matrix) = agreement(summary, model) {
+            text.push_str(&format!("\n{}", agreement_text(&matrix, style)));
+        }
+    }
+    text
 }
 
 fn keep(path: &Path, bytes: Result<Vec<u8>, FigureError>) -> Result<(), RunError> {

@@ -32,6 +32,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
                 text.push('\n');
                 text.push_str(&reproduction_text(&reproduction, &style));
             }
+            if args.details {
+                text.push_str(&pictures::details(&summary, &style));
+            }
             emit(&text)?;
         }
     }

@@ -54,26 +54,27 @@ pub(crate) fn take_standard_streams() -> io::Result<(File, File)> {
 /// Leaves Ctrl-C to the host, writes no core files, and applies a limit of address space.
 #[cfg(unix)]
 pub(crate) fn apply(address_space_bytes: Option<u64>) -> io::Result<()> {
-    fn limit(resource: libc::__rlimit_resource_t, bytes: u64) -> io::Result<()> {
-        let limit = libc::rlimit {
-            rlim_cur: bytes,
-            rlim_max: bytes,
-        };
-        // SAFETY: the struct is initialised and only read.
-        if unsafe { libc::setrlimit(resource, &raw const limit) } < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+    // A macro, since the type of a resource's number is another on each system.
+    macro_rules! limit {
+        ($resource:expr, $bytes:expr) => {{
+            let limit = libc::rlimit {
+                rlim_cur: $bytes,
+                rlim_max: $bytes,
+            };
+            // SAFETY: the struct is initialised and only read.
+            if unsafe { libc::setrlimit($resource, &raw const limit) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }};
     }
 
     // SAFETY: SIG_IGN is a valid disposition and no handler of ours is replaced.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
-    limit(libc::RLIMIT_CORE, 0)?;
-    match address_space_bytes {
-        Some(bytes) => limit(libc::RLIMIT_AS, bytes),
-        None => Ok(()),
+    limit!(libc::RLIMIT_CORE, 0);
+    if let Some(bytes) = address_space_bytes {
+        limit!(libc::RLIMIT_AS, bytes);
     }
+    Ok(())
 }
 
 /// Elsewhere there are no such limits; asking for one is an error, not silence.
