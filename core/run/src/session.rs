@@ -14,6 +14,7 @@ use crate::models::files;
 use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::task::ImageBlobs;
+use crate::train::set_info;
 
 /// Time a worker may take for calls to a model alone. Generous: it only stops what hangs.
 pub(crate) const MODEL_LIMIT: Duration = Duration::from_secs(600);
@@ -46,6 +47,8 @@ impl<'s> Session<'s> {
         offline: bool,
         observer: &'s dyn Observer,
     ) -> Result<Self, RunError> {
+        // What is wrong with the suite is told before anything is read or downloaded.
+        suite.check(&Shelf::of_info(bench, set_info(&suite.data.set)?))?;
         let splits = match suite.data.split {
             SplitName::Test => Splits::TestOnly,
             SplitName::Train => Splits::Both,
