@@ -120,3 +120,22 @@ fn what_the_readme_links_to_is_there() {
     }
     assert!(links > 5);
 }
+
+#[test]
+fn the_suite_in_the_readme_is_valid() {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let suite = text
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a suite");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mine.yaml");
+    std::fs::write(&path, suite).expect("written");
+    let output = run(xbench().args(["suite", "check"]).arg(&path));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
