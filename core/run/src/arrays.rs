@@ -45,8 +45,7 @@ impl Explanations {
                     .map_err(|error| wrong(&error))?;
                 write(format!("{name}.{}.npy", file_name(&maps.explainer)), &bytes)?;
             }
-            let rows = model.logits.chunks_exact(classes).zip(&self.pictures);
-            for (row, (logits, picture)) in rows.enumerate() {
+            for (row, picture) in self.pictures.iter().enumerate() {
                 let label = picture
                     .truth
                     .map(|class| class.to_string())
@@ -55,7 +54,7 @@ impl Explanations {
                     "{row},{},{label},{},{},{}\n",
                     quoted(&picture.label),
                     quoted(&model.model),
-                    crate::train::argmax(logits),
+                    model.predictions[row],
                     model.targets[row]
                 ));
             }

@@ -132,6 +132,11 @@ fn worker_config(executable: &Path, threads: usize) -> WorkerConfig {
     }
 }
 
+/// The number of cores this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,7 @@ use xbench_data::photo::{PhotoOptions, Thumbnail, prepare_file};
 use xbench_data::{SetInfo, Split, Splits};
 use xbench_suite::{Chosen, ExplainerSeed, Kind, parse_plugin_uses, resolve};
 
-use crate::bench::{Bench, Search, Shelf, load_data};
+use crate::bench::{Bench, Search, Shelf, cores, load_data};
 use crate::error::RunError;
 use crate::models::array_of;
 use crate::observer::Observer;
@@ -77,6 +77,8 @@ pub struct ExplainedModel {
     pub model: String,
     /// Its outputs, `[n, classes]`.
     pub logits: Vec<f32>,
+    /// The predicted class of each picture.
+    pub predictions: Vec<usize>,
     /// The explained class of each picture.
     pub targets: Vec<usize>,
     /// Maps by explainer.
@@ -170,10 +172,6 @@ pub fn explain(
         pictures: input.pictures,
         models: explained,
     })
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Pictures with what explainers may ask about them.
@@ -452,6 +450,7 @@ fn one_model(
     Ok(ExplainedModel {
         model: model.label.clone(),
         logits,
+        predictions,
         targets,
         maps,
     })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xbench_suite::{Checked, Suite};
 
-use crate::bench::{Bench, Search, Shelf};
+use crate::bench::{Bench, Search, Shelf, cores};
 use crate::error::RunError;
 use crate::models::files;
 use crate::observer::Observer;
@@ -45,8 +45,7 @@ pub fn run(request: &RunRequest, observer: &dyn Observer) -> Result<Summary, Run
     suite.chunk = request.chunk.unwrap_or(suite.chunk);
     let bench = Bench::open(&request.search, &suite.plugins)?;
     bench.tell_problems(observer);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = request.workers.unwrap_or(cores);
+    let workers = request.workers.unwrap_or_else(cores);
     let offline = request.search.offline;
     let results = &request.results;
     let session = Session::open(&suite, &bench, results, workers, offline, observer)?;

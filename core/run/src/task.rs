@@ -136,7 +136,7 @@ pub(crate) struct Timing {
     pub(crate) cpu_ms: Vec<f64>,
     /// Wall time per image, in milliseconds.
     pub(crate) wall_ms: Vec<f64>,
-    /// Highest resident memory of the process, in bytes, where the system tells.
+    /// Highest resident memory of the process, in bytes, where the system tells; the host looks.
     pub(crate) peak_memory_bytes: Option<u64>,
 }
 

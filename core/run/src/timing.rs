@@ -115,9 +115,13 @@ fn time(
     let answer = worker
         .call(&request, MODEL_LIMIT, Duration::from_secs(3), &mut |_| {})
         .map_err(|failure| failure.describe())?;
+    let peak_memory_bytes = worker.peak_memory_bytes();
     worker.shutdown();
     match reply_of(&answer)? {
-        Reply::Timed(timing) => Ok(timing),
+        Reply::Timed(timing) => Ok(Timing {
+            peak_memory_bytes,
+            ..timing
+        }),
         Reply::Failed { text, .. } => Err(text),
         _ => Err("the worker gave an unexpected answer".to_owned()),
     }

@@ -1,7 +1,6 @@
 //! Training: a worker fits the model, the host keeps weights, recipe and curve.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +11,7 @@ use xbench_host::worker::{Message, Worker};
 use xbench_record::write_file;
 use xbench_suite::{Chosen, Kind, PluginUse, resolve};
 
-use crate::bench::{Bench, Search, Shelf, hex, load_data};
+use crate::bench::{Bench, Search, Shelf, cores, hex, load_data};
 use crate::error::{RunError, at};
 use crate::observer::Observer;
 use crate::task::{ModelRef, Reply, Task, TrainingStep, message_of, reply_of};
@@ -163,9 +162,15 @@ pub(crate) fn train_plugin(
     });
     request.blobs.push(set.train.images.clone());
     request.blobs.push(set.train.labels.clone());
-    let curve = Mutex::new(Vec::new());
-    let (report, bytes) = fit(bench, &plugin.short, threads, &request, &curve, observer)?;
-    let curve = curve.into_inner().unwrap_or_default();
+    let mut curve = Vec::new();
+    let (report, bytes) = fit(
+        bench,
+        &plugin.short,
+        threads,
+        &request,
+        &mut curve,
+        observer,
+    )?;
     drop(request);
 
     // Weights and curve first: minutes or hours of work do not wait for a measurement.
@@ -184,8 +189,9 @@ pub(crate) fn train_plugin(
     let recipe = recipe(
         plugin, chosen, options, &set, threads, report, &bytes, measured,
     );
-    let text = serde_json::to_string_pretty(&recipe).unwrap_or_default() + "\n";
-    write(&recipe_file, text.as_bytes())?;
+    let text = serde_json::to_string_pretty(&recipe)
+        .map_err(|error| RunError::Files(format!("the recipe cannot be written: {error}")))?;
+    write(&recipe_file, format!("{text}\n").as_bytes())?;
     Ok(Trained {
         weights,
         recipe_file,
@@ -195,17 +201,13 @@ pub(crate) fn train_plugin(
     })
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The model's report and its weights.
 fn fit(
     bench: &Bench,
     model: &str,
     threads: usize,
     request: &Message,
-    curve: &Mutex<Vec<TrainingStep>>,
+    curve: &mut Vec<TrainingStep>,
     observer: &dyn Observer,
 ) -> Result<(Value, Vec<u8>), RunError> {
     let failed = |failure: xbench_host::worker::WorkerFailure| {
@@ -219,9 +221,7 @@ fn fit(
     let mut on_event = |event: Message| {
         if let Ok(step) = serde_json::from_value::<TrainingStep>(event.header) {
             observer.training(model, &step);
-            if step.epoch_done
-                && let Ok(mut curve) = curve.lock()
-            {
+            if step.epoch_done {
                 curve.push(step);
             }
         }

@@ -260,7 +260,6 @@ impl State {
                     .push(wall.elapsed().as_secs_f64() * 1e3 / images);
             }
         }
-        timing.peak_memory_bytes = own_peak_memory();
         Ok(message_of(&Reply::Timed(timing)))
     }
 
@@ -488,14 +487,4 @@ fn scaled(pixels: &[u8]) -> Vec<f32> {
 fn read_weights(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| format!("cannot read weights {}: {error}", path.display());
     Ok(std::fs::read(path).map_err(unreadable)?)
-}
-
-/// This process's highest resident memory so far (Linux).
-fn own_peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -100,13 +100,6 @@ fn probability(found: &Explanations, model: &ExplainedModel, picture: usize, cla
     xbench_metrics::faithfulness::softmax_probability(row, class).unwrap_or(f64::NAN)
 }
 
-fn predicted(found: &Explanations, model: &ExplainedModel, picture: usize) -> usize {
-    let classes = found.classes.len();
-    let row = &model.logits[picture * classes..(picture + 1) * classes];
-    let better = |best: usize, class: usize| if row[class] > row[best] { class } else { best };
-    (0..classes).fold(0, better)
-}
-
 fn predictions(found: &Explanations) -> Vec<Value> {
     let pictures = found.pictures.iter().enumerate();
     pictures
@@ -115,7 +108,7 @@ fn predictions(found: &Explanations) -> Vec<Value> {
                 .models
                 .iter()
                 .map(|model| {
-                    let class = predicted(found, model, number);
+                    let class = model.predictions[number];
                     json!({
                         "model": model.model,
                         "predicted": found.classes[class],
@@ -144,7 +137,7 @@ fn table(found: &Explanations) -> String {
     ]);
     for (number, picture) in found.pictures.iter().enumerate() {
         for model in &found.models {
-            let class = predicted(found, model, number);
+            let class = model.predictions[number];
             table.row(vec![
                 Cell::new(&picture.label),
                 Cell::new(
@@ -256,7 +249,7 @@ fn strip_row(
     let original = picture.original.as_ref().and_then(|thumbnail| {
         RgbImage::from_raw(thumbnail.width, thumbnail.height, thumbnail.rgb.clone())
     });
-    let class = predicted(found, model, number);
+    let class = model.predictions[number];
     let target = model.targets[number];
     let maps = model.maps.iter().filter_map(|maps| {
         let all = maps.attributions.as_ref().ok()?;
