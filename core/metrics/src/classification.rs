@@ -1,45 +1,15 @@
 //! Is the classifier right? Confusion matrix and what is read off it.
-//!
-//! Division by zero: precision of a class never predicted, recall of a class that never
-//! occurs, and F1 with neither hits nor errors are 0, and count as 0 in means. Only a class
-//! that occurs neither among labels nor among predictions is left out of the means, for the
-//! data say nothing about it. This is scikit-learn's `zero_division=0` without `labels=`.
 
-use crate::not_applicable::finite;
-use crate::{NotApplicable, Score};
 use serde::{Deserialize, Serialize};
+
+pub use crate::class_counts::{ClassAverages, ClassCounts, ClassScores};
+use crate::{NotApplicable, Score};
 
 /// Counts of examples by label (row) and prediction (column).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     classes: usize,
     counts: Vec<u64>,
-}
-
-/// How well one class is told from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClassScores {
-    /// Share of the class's predictions that are right, in 0..=1.
-    pub precision: f64,
-    /// Share of the class's examples that are found, in 0..=1.
-    pub recall: f64,
-    /// Harmonic mean of precision and recall: `2·hits / (support + predicted)`, in 0..=1.
-    pub f1: f64,
-    /// Examples with this label.
-    pub support: u64,
-    /// Predictions of this class.
-    pub predicted: u64,
-}
-
-/// A mean of class scores over the classes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClassAverages {
-    /// Mean precision, in 0..=1.
-    pub precision: f64,
-    /// Mean recall, in 0..=1.
-    pub recall: f64,
-    /// Mean of the classes' F1, in 0..=1 (not the F1 of the means).
-    pub f1: f64,
 }
 
 impl ConfusionMatrix {
@@ -101,105 +71,50 @@ impl ConfusionMatrix {
             .collect()
     }
 
+    /// The counts per class, from which all scores follow.
+    #[must_use]
+    pub fn class_counts(&self) -> ClassCounts {
+        let side = self.classes;
+        let row = |class: usize| self.counts[class * side..(class + 1) * side].iter().sum();
+        let column = |class: usize| self.counts[class..].iter().step_by(side).sum();
+        ClassCounts::from_parts(
+            (0..side).map(row).collect(),
+            (0..side).map(column).collect(),
+            self.counts.iter().step_by(side + 1).copied().collect(),
+        )
+    }
+
     /// Share of examples whose prediction is their label, in 0..=1.
     ///
     /// # Errors
     /// None for a matrix from [`Self::new`]; [`NotApplicable::Empty`] for one read from a file
     /// without counts.
     pub fn accuracy(&self) -> Score {
-        let total = self.total();
-        if total == 0 {
-            return Err(NotApplicable::Empty);
-        }
-        let hits: u64 = self.counts.iter().step_by(self.classes + 1).sum();
-        finite(hits as f64 / total as f64)
+        self.class_counts().accuracy()
     }
 
     /// The scores of each class, by class index.
     #[must_use]
     pub fn per_class(&self) -> Vec<ClassScores> {
-        let share = |part: u64, whole: u64| {
-            if whole == 0 {
-                0.0
-            } else {
-                part as f64 / whole as f64
-            }
-        };
-        (0..self.classes)
-            .map(|class| {
-                let row = &self.counts[class * self.classes..(class + 1) * self.classes];
-                let support = row.iter().sum();
-                let predicted = self.counts[class..].iter().step_by(self.classes).sum();
-                let hits = row[class];
-                ClassScores {
-                    precision: share(hits, predicted),
-                    recall: share(hits, support),
-                    f1: share(2 * hits, support + predicted),
-                    support,
-                    predicted,
-                }
-            })
-            .collect()
+        self.class_counts().per_class()
     }
 
     /// The plain mean over the classes that occur among labels or predictions.
     #[must_use]
     pub fn macro_average(&self) -> ClassAverages {
-        self.average(|class| {
-            if class.support + class.predicted > 0 {
-                1.0
-            } else {
-                0.0
-            }
-        })
+        self.class_counts().macro_average()
     }
 
     /// The mean over the classes weighted by support; its recall is the accuracy.
     #[must_use]
     pub fn weighted_average(&self) -> ClassAverages {
-        self.average(|class| class.support as f64)
+        self.class_counts().weighted_average()
     }
 
-    /// The score with catalogue id `id`; `None` for an id of another family.
+    /// The score with catalogue id `id`; `None` for an id that takes more than these counts.
     #[must_use]
     pub fn score(&self, id: &str) -> Option<Score> {
-        let value = match id {
-            "accuracy" => return Some(self.accuracy()),
-            "macro_f1" => self.macro_average().f1,
-            "macro_precision" => self.macro_average().precision,
-            "macro_recall" => self.macro_average().recall,
-            "weighted_f1" => self.weighted_average().f1,
-            "weighted_precision" => self.weighted_average().precision,
-            "weighted_recall" => self.weighted_average().recall,
-            _ => return None,
-        };
-        Some(if self.total() == 0 {
-            Err(NotApplicable::Empty)
-        } else {
-            finite(value)
-        })
-    }
-
-    fn average(&self, weight: impl Fn(&ClassScores) -> f64) -> ClassAverages {
-        let mut sums = ClassAverages {
-            precision: 0.0,
-            recall: 0.0,
-            f1: 0.0,
-        };
-        let mut total = 0.0;
-        for class in self.per_class() {
-            let weight = weight(&class);
-            sums.precision += weight * class.precision;
-            sums.recall += weight * class.recall;
-            sums.f1 += weight * class.f1;
-            total += weight;
-        }
-        if total > 0.0 {
-            sums.precision /= total;
-            sums.recall /= total;
-            sums.f1 /= total;
-        }
-        sums
+        self.class_counts().score(id)
     }
 }
 

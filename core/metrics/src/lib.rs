@@ -13,7 +13,9 @@
 //! What each score means, which way is better and who proposed it stands in [`catalogue`].
 
 pub mod agreement;
+pub mod calibration;
 mod catalogue;
+mod class_counts;
 pub mod classification;
 pub mod complexity;
 pub mod faithfulness;

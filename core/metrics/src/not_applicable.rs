@@ -43,6 +43,9 @@ pub enum NotApplicable {
     /// A class index is not below the number of classes.
     #[error("a class index is not below the number of classes")]
     ClassOutOfRange,
+    /// What should be probabilities leaves 0..=1 or does not sum to 1.
+    #[error("the outputs are no probabilities: they leave 0 to 1 or do not sum to 1")]
+    NotProbabilities,
 }
 
 impl NotApplicable {
@@ -60,6 +63,7 @@ impl NotApplicable {
             Self::BaselineAboveImage => "baseline_above_image",
             Self::LengthMismatch => "length_mismatch",
             Self::ClassOutOfRange => "class_out_of_range",
+            Self::NotProbabilities => "not_probabilities",
         }
     }
 }
