@@ -459,11 +459,7 @@ impl Conv {
         let (taps, k) = (self.window.taps(), icg * self.window.taps());
         for (g, packed) in sums.weights.iter().enumerate() {
             let group = &mut weights[g * ocg * k..(g + 1) * ocg * k];
-            for (i, row) in packed.data().chunks_exact(packed.stride()).enumerate() {
-                for (o, value) in row[..ocg].iter().enumerate() {
-                    group[(o * icg + i % icg) * taps + i / icg] += value;
-                }
-            }
+            packed.each(|i, o, value| group[(o * icg + i % icg) * taps + i / icg] += value);
         }
         for (to, from) in bias.iter_mut().zip(&sums.bias) {
             *to += from;

@@ -210,17 +210,9 @@ impl Dense {
             "wrong number of dense weights"
         );
         assert_eq!(bias.len(), self.outputs, "wrong length of bias");
-        for (i, row) in sums
-            .weights
-            .data()
-            .chunks_exact(sums.weights.stride())
-            .enumerate()
-        {
-            let column = self.column(i);
-            for (o, value) in row[..self.outputs].iter().enumerate() {
-                weights[o * self.inputs + column] += value;
-            }
-        }
+        sums.weights.each(|i, o, value| {
+            weights[o * self.inputs + self.column(i)] += value;
+        });
         for (to, from) in bias.iter_mut().zip(&sums.bias) {
             *to += from;
         }

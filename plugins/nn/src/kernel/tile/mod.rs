@@ -17,10 +17,14 @@ mod outer;
 use pulp::{Arch, Simd};
 
 pub use multiply::{Multiply, multiply};
-pub use outer::{Outer, outer};
+pub use outer::{Outer, OuterPanel, outer, outer_panel};
 
 /// Columns of packed weights are padded to a multiple of this.
 pub const COLUMN_STEP: usize = 16;
+
+/// Columns that lie together in packed weights: a panel of 1024 rows is 256 KiB in one stretch.
+/// With wide rows instead, a panel's lines would fall on few sets of a cache and evict each other.
+pub const PANEL: usize = 64;
 
 /// The longest stretch of `k` worked through before moving to the next rows: 1024 rows of 64
 /// columns are 256 KiB, which stay in a second-level cache.
@@ -130,7 +134,9 @@ impl Gather {
     }
 }
 
-/// A `[k, n]` matrix with its rows padded to a multiple of [`COLUMN_STEP`] columns.
+/// A `[k, n]` matrix whose columns are padded to a multiple of [`COLUMN_STEP`] and cut into panels
+/// of [`PANEL`] columns (the last may be narrower), one panel after the other, each `[k, width]`.
+/// Up to [`PANEL`] columns that is a plain row-major matrix.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     k: usize,
@@ -153,9 +159,28 @@ impl Packed {
 
     /// Fills row `i`, column `j` with `value(i, j)`.
     pub fn fill(&mut self, mut value: impl FnMut(usize, usize) -> f32) {
-        for (i, row) in self.data.chunks_exact_mut(self.ld.max(1)).enumerate() {
-            for (j, slot) in row[..self.n].iter_mut().enumerate() {
-                *slot = value(i, j);
+        let (k, n, ld) = (self.k, self.n, self.ld);
+        if k == 0 {
+            return;
+        }
+        for (p, panel) in self.data.chunks_mut((k * PANEL).max(1)).enumerate() {
+            let (start, width) = (p * PANEL, panel_width(ld, p));
+            for (i, row) in panel.chunks_exact_mut(width).enumerate() {
+                for (j, slot) in row[..width.min(n - start)].iter_mut().enumerate() {
+                    *slot = value(i, start + j);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(i, j, value)` for every row `i` and column `j`, panel by panel.
+    pub fn each(&self, mut visit: impl FnMut(usize, usize, f32)) {
+        for panel in 0..self.panels() {
+            let (start, width) = (panel * PANEL, panel_width(self.ld, panel));
+            for (i, row) in self.panel(panel).chunks_exact(width).enumerate() {
+                for (j, &value) in row[..width.min(self.n - start)].iter().enumerate() {
+                    visit(i, start + j, value);
+                }
             }
         }
     }
@@ -165,9 +190,23 @@ impl Packed {
         (self.k, self.n)
     }
 
-    /// Elements from one row to the next.
-    pub fn stride(&self) -> usize {
-        self.ld
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.ld.div_ceil(PANEL)
+    }
+
+    /// Columns of a panel, padding included.
+    pub fn panel_width(&self, panel: usize) -> usize {
+        panel_width(self.ld, panel)
+    }
+
+    /// A panel's elements, `[k, panel_width]`.
+    ///
+    /// # Panics
+    /// When there is no such panel.
+    pub fn panel(&self, panel: usize) -> &[f32] {
+        let start = panel * PANEL * self.k;
+        &self.data[start..start + self.k * panel_width(self.ld, panel)]
     }
 
     /// The elements, padding included.
@@ -175,10 +214,14 @@ impl Packed {
         &self.data
     }
 
-    /// The elements, padding included.
+    /// The elements, padding included; the padding must stay zero.
     pub fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
+}
+
+fn panel_width(ld: usize, panel: usize) -> usize {
+    (ld - panel * PANEL).min(PANEL)
 }
 
 /// Loads up to `NV` vectors, leaving zeros beyond the slice.
@@ -356,6 +399,8 @@ mod tests {
                 },
                 sums: &mut sums,
             });
+            let mut values = vec![0.0; taps.len() * n];
+            sums.each(|k, j, value| values[k * n + j] = value);
             for (k, tap) in taps.iter().enumerate() {
                 for j in 0..n {
                     let mut want = 1.0;
@@ -365,7 +410,7 @@ mod tests {
                                 * f64::from(d[image * d_stride + d_offsets[r] + j]);
                         }
                     }
-                    let got = f64::from(sums.data()[k * sums.stride() + j]);
+                    let got = f64::from(values[k * n + j]);
                     assert!((got - want).abs() < 1e-5, "{got} {want}");
                 }
             }

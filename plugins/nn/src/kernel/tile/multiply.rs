@@ -3,7 +3,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Gather, Packed, Rows, Run, load, store};
+use super::{Gather, PANEL, Packed, Rows, Run, load, panel_width, store};
 
 /// `out[r, j] = act(bias[j] + Σ_k a[rows[r] + gather[k]] · weights[k, j])`.
 #[derive(Debug)]
@@ -65,7 +65,8 @@ impl WithSimd for Multiply<'_> {
         let ld = self.weights.ld;
         let mut column = 0;
         while column < ld {
-            let width = ld - column;
+            // What is left of the panel.
+            let width = panel_width(ld, column / PANEL) - column % PANEL;
             column += match S::F32_LANES {
                 16 if width >= 64 => multiply_panel::<S, 6, 4>(simd, &mut self, column),
                 16 if width >= 48 => multiply_panel::<S, 8, 3>(simd, &mut self, column),
@@ -97,13 +98,15 @@ fn multiply_panel<S: Simd, const MR: usize, const NV: usize>(
         fn with_simd<S: Simd>(self, simd: S) {
             let Panel { job, column } = self;
             let lanes = S::F32_LANES;
-            let (n, ld) = (job.weights.n, job.weights.ld);
+            let n = job.weights.n;
+            let ld = job.weights.panel_width(column / PANEL);
+            let panel = job.weights.panel(column / PANEL);
             let valid = (n - column.min(n)).min(NV * lanes);
             let mut k0 = 0;
             for (b, block) in job.gather.blocks.iter().enumerate() {
                 let runs = &job.gather.runs[block.clone()];
                 let k: usize = runs.iter().map(|r| r.len).sum();
-                let weights = &job.weights.data[k0 * ld..(k0 + k) * ld];
+                let weights = &panel[k0 * ld..(k0 + k) * ld];
                 k0 += k;
                 let last = b + 1 == job.gather.blocks.len();
                 let total = job.rows.len();
@@ -149,7 +152,8 @@ fn multiply_panel<S: Simd, const MR: usize, const NV: usize>(
                         );
                         acc = [start; MR];
                     }
-                    accumulate(simd, job.a, bases, runs, weights, ld, column, &mut acc);
+                    let within = column % PANEL;
+                    accumulate(simd, job.a, bases, runs, weights, ld, within, &mut acc);
                     for (i, acc) in acc[..live].iter().enumerate() {
                         let mut values = *acc;
                         if last && job.relu {
