@@ -10,6 +10,8 @@
  *                callee makes is an xb_owned, and its consumer calls ->deleter exactly once
  *   growth       structs that begin with struct_size may get fields at their end; test for a
  *                field with XB_HAS, never compare sizes for equality; no struct ends in padding
+ *   tables       what get_extension gives describes the object as it is; after load or fit ask
+ *                again: layers and trees may be others. Older tables stay readable until destroy
  *   tensors      DLPack 1.x, host memory, compact or strided: strides are never NULL, lanes is 1,
  *                byte_offset is honoured; the first axis is the example
  *   types        f32 for features, outputs and attributions; u8 for masks, pixels and bytes
@@ -180,6 +182,43 @@ typedef struct xb_linear { /* y = weight . spatial_mean(layer) + bias, as CAM ne
   xb_status (*weights)(const xb_object *, const xb_call *, xb_owned **weight, xb_owned **bias);
 } xb_linear;
 
+#define XB_EXT_SEGMENT "xbench.model.segment/1"
+typedef struct xb_segment { /* a predicted object mask */
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* mask: f32 [n, h, w], the probability 0..1 that a pixel belongs to the object */
+  xb_status (*run)(const xb_object *, const xb_call *, const xb_tensor *x, xb_owned **mask);
+} xb_segment;
+
+#define XB_EXT_TREES "xbench.model.trees/1"
+typedef struct xb_tree_ensemble { /* y[k] = base[k] + sum of the leaves that a row reaches */
+  uint32_t struct_size;
+  uint32_t num_features;
+  uint32_t num_outputs;
+  uint32_t num_trees;
+  uint32_t num_nodes;   /* of all trees */
+  uint32_t leaf_values; /* per node: 1, or num_outputs */
+  uint32_t strict;      /* a row goes left where x < threshold (1) or x <= threshold (0) */
+  uint32_t reserved;
+  const float *base;           /* [outputs] */
+  const uint32_t *roots;       /* [trees]: number of the root; a tree's nodes follow it */
+  const int32_t *tree_output;  /* [trees]: the output it adds to; -1: to all, leaf_values of them */
+  const int32_t *feature;      /* [nodes]: what is compared; -1: a leaf */
+  const float *threshold;      /* [nodes] */
+  const uint32_t *left;        /* [nodes]: numbers of nodes; 0 in leaves */
+  const uint32_t *right;       /* [nodes] */
+  const uint8_t *default_left; /* [nodes]: 1 where NaN goes left */
+  const float *cover;          /* [nodes]: training weight that reached the node */
+  const float *gain;           /* [nodes]: by how much the split reduced the loss; 0 in leaves */
+  const float *value;          /* [nodes, leaf_values]; 0 in inner nodes */
+} xb_tree_ensemble;
+typedef struct xb_trees { /* decision trees whose leaves add up to the outputs */
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* out->struct_size is the caller's; its pointers are valid until the object is changed */
+  xb_status (*get)(const xb_object *, const xb_call *, xb_tree_ensemble *out);
+} xb_trees;
+
 #define XB_EXT_PARAMETERS "xbench.model.parameters/1"
 enum {
   XB_RANDOMISE_CASCADE = 0, /* from the output down to the layer, inclusive */
@@ -222,6 +261,10 @@ typedef struct xb_fit_monitor {
   uint32_t reserved;
   void *host_data;
   bool (*step)(const struct xb_fit_monitor *, const xb_fit_step *); /* false: XB_CANCELLED */
+  const uint8_t *resume; /* nullable: the state that an interrupted training of the same model, */
+  size_t resume_length;  /* settings and data kept last; go on from there, with the same bits */
+  /* nullable; keeps the state, whole or not at all, in place of the last; false: it could not */
+  bool (*checkpoint)(const struct xb_fit_monitor *, const uint8_t *state, size_t length);
 } xb_fit_monitor;
 typedef struct xb_fit {
   uint32_t struct_size;
@@ -235,15 +278,24 @@ typedef struct xb_fit {
 /* ---- data, as a model's fit sees it --------------------------------------------------------- */
 
 #define XB_EXT_ROWS "xbench.data.rows/1"
+enum { XB_PIXELS = 0, XB_FEATURES = 1 }; /* images of 8-bit pixels, or a table of numbers */
 typedef struct xb_rows {
   uint32_t struct_size;
   uint32_t num_classes;
   int64_t num_rows;
   int64_t input_ndim; /* without the example axis */
   const int64_t *input_shape;
-  /* x: u8 [n, input...], pixel values; label: int64_t[n]; rows: n indices below num_rows */
+  /* x: f32 [n, input...], as predict takes it, pixels divided by 255; or, of images, u8: the
+   * pixels; label: int64_t[n]; rows: n indices below num_rows */
   xb_status (*read)(const xb_object *, const xb_call *, const int64_t *rows, size_t n, xb_tensor *x,
                     int64_t *label);
+  uint32_t element; /* XB_PIXELS or XB_FEATURES */
+  uint32_t reserved;
+  int64_t num_validation; /* the last so many rows are the set's own validation split; 0: none */
+  /* nullable: no masks; mask: u8 [n, h, w], 1 where the object is; present: uint8_t[n], 0 for a
+   * row without a mask, whose pixels are then 0 */
+  xb_status (*read_masks)(const xb_object *, const xb_call *, const int64_t *rows, size_t n,
+                          xb_tensor *mask, uint8_t *present);
 } xb_rows;
 
 /* ---- what an explainer does ------------------------------------------------------------------ */

@@ -73,9 +73,16 @@ fn structs() -> Vec<Struct> {
         true xb_weights { struct_size, reserved, format, save, load }
         true xb_fit_step { struct_size, epoch_done, epoch, epochs, batch, batches, loss, accuracy,
             validation_loss, validation_accuracy, learning_rate }
-        true xb_fit_monitor { struct_size, reserved, host_data, step }
+        true xb_fit_monitor { struct_size, reserved, host_data, step, resume, resume_length,
+            checkpoint }
         true xb_fit { struct_size, reserved, run }
-        true xb_rows { struct_size, num_classes, num_rows, input_ndim, input_shape, read }
+        true xb_rows { struct_size, num_classes, num_rows, input_ndim, input_shape, read, element,
+            reserved, num_validation, read_masks }
+        true xb_segment { struct_size, reserved, run }
+        true xb_tree_ensemble { struct_size, num_features, num_outputs, num_trees, num_nodes,
+            leaf_values, strict, reserved, base, roots, tree_output, feature, threshold, left,
+            right, default_left, cover, gain, value }
+        true xb_trees { struct_size, reserved, get }
         true xb_batch { struct_size, reserved, x, target, seed, mask }
         true xb_explain { struct_size, reserved, run }
     }
@@ -114,6 +121,8 @@ fn numbers() -> Vec<(&'static str, i64)> {
         XB_LOGITS,
         XB_PROBABILITIES,
         XB_VALUES,
+        XB_PIXELS,
+        XB_FEATURES,
         XB_RANDOMISE_CASCADE,
         XB_RANDOMISE_SINGLE,
         DLPACK_MAJOR_VERSION,
@@ -145,6 +154,8 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         XB_EXT_WEIGHTS,
         XB_EXT_FIT,
         XB_EXT_ROWS,
+        XB_EXT_SEGMENT,
+        XB_EXT_TREES,
         XB_EXT_EXPLAIN,
     ]
 }

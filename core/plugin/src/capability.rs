@@ -16,3 +16,7 @@ pub const PARAMETERS: &CStr = xbench_abi::XB_EXT_PARAMETERS;
 pub const WEIGHTS: &CStr = xbench_abi::XB_EXT_WEIGHTS;
 /// Training.
 pub const FIT: &CStr = xbench_abi::XB_EXT_FIT;
+/// A predicted object mask.
+pub const SEGMENT: &CStr = xbench_abi::XB_EXT_SEGMENT;
+/// Decision trees whose leaves add up to the outputs.
+pub const TREES: &CStr = xbench_abi::XB_EXT_TREES;

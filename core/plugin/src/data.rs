@@ -5,11 +5,21 @@ use xbench_abi as abi;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::ffi::{self, Borrowed};
+use crate::ffi::{self, Borrowed, Element as AbiElement};
 use crate::handle::read_shape;
+use crate::model::{FitMonitor, FitStep};
 use crate::tensor::element_count;
 
-/// Labelled rows of pixels, read on demand.
+/// What a row is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 8-bit pixels of an image, `[channels, height, width]`.
+    Pixels,
+    /// Numbers of a table, `[columns]`.
+    Features,
+}
+
+/// Labelled rows, read on demand.
 #[derive(Debug)]
 pub struct DataHandle<'d> {
     object: &'d abi::xb_object,
@@ -88,28 +98,132 @@ impl<'d> DataHandle<'d> {
         self.rows.num_classes as usize
     }
 
+    /// What the rows are made of.
+    #[must_use]
+    pub fn element(&self) -> Element {
+        // A host of an older contract knows images only.
+        if abi::has_field!(self.rows.struct_size, abi::xb_rows, element)
+            && self.rows.element == abi::XB_FEATURES
+        {
+            Element::Features
+        } else {
+            Element::Pixels
+        }
+    }
+
+    /// The last so many rows are the set's own validation split; 0 where it has none.
+    #[must_use]
+    pub fn validation_rows(&self) -> usize {
+        if abi::has_field!(self.rows.struct_size, abi::xb_rows, num_validation) {
+            usize::try_from(self.rows.num_validation).map_or(0, |rows| rows.min(self.length))
+        } else {
+            0
+        }
+    }
+
+    /// Are object masks known, of some rows at least?
+    #[must_use]
+    pub fn has_masks(&self) -> bool {
+        abi::has_field!(self.rows.struct_size, abi::xb_rows, read_masks)
+            && self.rows.read_masks.is_some()
+    }
+
+    /// Reads the object masks of images: `masks` is `[n, height, width]` with 1 where the object is,
+    /// `present` is `[n]` with 0 for a row without a mask.
+    ///
+    /// # Errors
+    /// `Unimplemented` where there are no masks; else as [`read`](Self::read).
+    pub fn read_masks(&self, rows: &[i64], masks: &mut [u8], present: &mut [u8]) -> Result<()> {
+        let read = self
+            .has_masks()
+            .then_some(self.rows.read_masks)
+            .flatten()
+            .ok_or_else(|| Error::unimplemented("the data have no object masks"))?;
+        let &[_, height, width] = &self.input_shape[..] else {
+            return Err(Error::invalid_argument("masks are known of images only"));
+        };
+        let n = rows.len();
+        if n.checked_mul(height * width) != Some(masks.len()) || present.len() != n {
+            return Err(Error::invalid_argument(format!(
+                "reading {n} masks of {height}x{width} into {} and {} places",
+                masks.len(),
+                present.len()
+            )));
+        }
+        self.check_rows(rows)?;
+        if n == 0 {
+            return Ok(());
+        }
+        let mut mask = Borrowed::exclusive(&[n, height, width], masks);
+        // SAFETY: an object that keeps the contract, and arguments that outlive the call.
+        let status = unsafe {
+            read(
+                self.object,
+                self.ctx.as_ptr(),
+                rows.as_ptr(),
+                n,
+                mask.as_mut_ptr(),
+                present.as_mut_ptr(),
+            )
+        };
+        if status == abi::XB_OK {
+            Ok(())
+        } else {
+            Err(Error::from_host(status, "reading the masks"))
+        }
+    }
+
     /// Reads the rows of these indices: `pixels` is `[n, input...]` with values 0 to 255, `labels` is
     /// `[n]`.
     ///
     /// # Errors
-    /// When an index is out of range, a slice has the wrong length, or the data cannot be read.
+    /// When the data are no images, an index is out of range, a slice has the wrong length, or the
+    /// data cannot be read.
     pub fn read(&self, rows: &[i64], pixels: &mut [u8], labels: &mut [i64]) -> Result<()> {
+        if self.element() != Element::Pixels {
+            return Err(Error::invalid_argument(
+                "this model takes images, the data are a table",
+            ));
+        }
+        self.read_as(rows, pixels, labels)
+    }
+
+    /// Reads the rows of these indices as [`predict`](crate::Model::predict) gets them: `x` is
+    /// `[n, input...]`, pixels divided by 255 or features as they are; `labels` is `[n]`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for data of any kind.
+    pub fn read_f32(&self, rows: &[i64], x: &mut [f32], labels: &mut [i64]) -> Result<()> {
+        self.read_as(rows, x, labels)
+    }
+
+    fn check_rows(&self, rows: &[i64]) -> Result<()> {
+        let known = |&&row: &&i64| usize::try_from(row).is_ok_and(|row| row < self.length);
+        match rows.iter().find(|row| !known(row)) {
+            None => Ok(()),
+            Some(bad) => Err(Error::invalid_argument(format!(
+                "row {bad} of {}",
+                self.length
+            ))),
+        }
+    }
+
+    fn read_as<T: AbiElement>(
+        &self,
+        rows: &[i64],
+        values: &mut [T],
+        labels: &mut [i64],
+    ) -> Result<()> {
         let n = rows.len();
         let row = element_count(&self.input_shape).unwrap_or(usize::MAX);
-        if n.checked_mul(row) != Some(pixels.len()) || labels.len() != n {
+        if n.checked_mul(row) != Some(values.len()) || labels.len() != n {
             return Err(Error::invalid_argument(format!(
-                "reading {n} rows of {row} pixels into {} pixels and {} labels",
-                pixels.len(),
+                "reading {n} rows of {row} values into {} values and {} labels",
+                values.len(),
                 labels.len()
             )));
         }
-        let known = |&&row: &&i64| usize::try_from(row).is_ok_and(|row| row < self.length);
-        if let Some(bad) = rows.iter().find(|row| !known(row)) {
-            return Err(Error::invalid_argument(format!(
-                "row {bad} of {}",
-                self.length
-            )));
-        }
+        self.check_rows(rows)?;
         if n == 0 {
             return Ok(());
         }
@@ -117,7 +231,7 @@ impl<'d> DataHandle<'d> {
             Error::invalid_argument("the data set's table lacks the function that reads")
         })?;
         let shape = [&[n], &self.input_shape[..]].concat();
-        let mut x = Borrowed::exclusive(&shape, pixels);
+        let mut x = Borrowed::exclusive(&shape, values);
         // SAFETY: an object that keeps the contract, and arguments that outlive the call.
         let status = unsafe {
             read(
@@ -142,37 +256,78 @@ impl<'d> DataHandle<'d> {
     }
 }
 
-/// Tells the host of each step of a training.
-///
-/// # Safety
-/// When not null and aligned, `monitor` must keep the contract and stay valid during the calls.
-pub(crate) unsafe fn report_step(
-    monitor: *const abi::xb_fit_monitor,
-    step: &crate::model::FitStep,
-) -> Result<()> {
-    // SAFETY: the caller's promise; one value.
-    let monitor = unsafe { ffi::slice(monitor, 1, "the monitor") }?;
-    let monitor = &monitor[0];
-    let Some(function) = monitor.step else {
-        return Ok(());
-    };
-    let step = abi::xb_fit_step {
-        struct_size: size_of::<abi::xb_fit_step>() as u32,
-        epoch_done: u32::from(step.epoch_done),
-        epoch: step.epoch,
-        epochs: step.epochs,
-        batch: step.batch,
-        batches: step.batches,
-        loss: step.loss,
-        accuracy: step.accuracy,
-        validation_loss: step.validation_loss,
-        validation_accuracy: step.validation_accuracy,
-        learning_rate: step.learning_rate,
-    };
-    // SAFETY: a monitor that keeps the contract.
-    if unsafe { function(monitor, &step) } {
-        Ok(())
-    } else {
-        Err(Error::cancelled())
+/// The host's monitor of a training.
+pub(crate) struct HostMonitor<'m> {
+    monitor: &'m abi::xb_fit_monitor,
+    resume: Option<&'m [u8]>,
+}
+
+impl<'m> HostMonitor<'m> {
+    /// # Safety
+    /// When not null and aligned, `monitor` must keep the contract and stay valid for the lifetime.
+    pub(crate) unsafe fn from_raw(monitor: *const abi::xb_fit_monitor) -> Result<Self> {
+        let wrong = |what: &str| Error::invalid_argument(format!("the monitor {what}"));
+        if monitor.is_null() || !monitor.is_aligned() {
+            return Err(wrong("is null or misaligned"));
+        }
+        // SAFETY: the first field is there in every version.
+        let size = unsafe { (&raw const (*monitor).struct_size).read() };
+        if !abi::has_field!(size, abi::xb_fit_monitor, checkpoint) {
+            return Err(wrong("is made for an older contract"));
+        }
+        // SAFETY: as long as this version of it; valid by the caller's promise.
+        let monitor = unsafe { &*monitor };
+        let resume = if monitor.resume.is_null() {
+            None
+        } else {
+            // SAFETY: the contract: that many bytes, valid during the call.
+            Some(unsafe { ffi::slice(monitor.resume, monitor.resume_length, "the kept state") }?)
+        };
+        Ok(Self { monitor, resume })
+    }
+}
+
+impl FitMonitor for HostMonitor<'_> {
+    fn step(&mut self, step: &FitStep) -> Result<()> {
+        let Some(function) = self.monitor.step else {
+            return Ok(());
+        };
+        let step = abi::xb_fit_step {
+            struct_size: size_of::<abi::xb_fit_step>() as u32,
+            epoch_done: u32::from(step.epoch_done),
+            epoch: step.epoch,
+            epochs: step.epochs,
+            batch: step.batch,
+            batches: step.batches,
+            loss: step.loss,
+            accuracy: step.accuracy,
+            validation_loss: step.validation_loss,
+            validation_accuracy: step.validation_accuracy,
+            learning_rate: step.learning_rate,
+        };
+        // SAFETY: a monitor that keeps the contract.
+        if unsafe { function(self.monitor, &step) } {
+            Ok(())
+        } else {
+            Err(Error::cancelled())
+        }
+    }
+
+    fn resume(&self) -> Option<&[u8]> {
+        self.resume
+    }
+
+    fn checkpoint(&mut self, state: &[u8]) -> Result<()> {
+        let Some(function) = self.monitor.checkpoint else {
+            return Ok(());
+        };
+        // SAFETY: a monitor that keeps the contract; the state outlives the call.
+        if unsafe { function(self.monitor, state.as_ptr(), state.len()) } {
+            Ok(())
+        } else {
+            Err(Error::internal(
+                "the state of the training could not be kept",
+            ))
+        }
     }
 }

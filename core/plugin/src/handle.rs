@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{self, Borrowed, Received};
 use crate::model::{LayerSpec, LinearHead, ModelSpec, OutputKind, Wrt};
 use crate::tensor::{Tensor, TensorRef};
+use crate::trees::TreeEnsemble;
 
 /// A result that lies in the model's memory, row-major and compact; freed on drop.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ tables! {
     xb_layers XB_EXT_LAYERS;
     xb_vjp XB_EXT_VJP;
     xb_linear XB_EXT_LINEAR;
+    xb_segment XB_EXT_SEGMENT;
+    xb_trees XB_EXT_TREES;
 }
 
 /// The model that is explained. What it cannot do is answered with `Unimplemented`.
@@ -92,6 +95,8 @@ pub struct ModelHandle<'m> {
     layers: OnceCell<Option<&'m abi::xb_layers>>,
     vjp: OnceCell<Option<&'m abi::xb_vjp>>,
     linear: OnceCell<Option<&'m abi::xb_linear>>,
+    segment: OnceCell<Option<&'m abi::xb_segment>>,
+    trees: OnceCell<Option<&'m abi::xb_trees>>,
 }
 
 impl<'m> ModelHandle<'m> {
@@ -123,6 +128,8 @@ impl<'m> ModelHandle<'m> {
             layers: OnceCell::new(),
             vjp: OnceCell::new(),
             linear: OnceCell::new(),
+            segment: OnceCell::new(),
+            trees: OnceCell::new(),
         })
     }
 
@@ -355,6 +362,46 @@ impl<'m> ModelHandle<'m> {
                 bias: bias.map(|bias| bias.data().to_vec()),
             },
         ))
+    }
+
+    /// Probability that each pixel belongs to the object, `[n, height, width]`.
+    ///
+    /// # Errors
+    /// `Unimplemented` when the model predicts no mask.
+    pub fn segment(&self, ctx: &Context<'_>, x: TensorRef<'_>) -> Result<OwnedTensor> {
+        self.check_input(x)?;
+        let run = self
+            .table(&self.segment)?
+            .run
+            .ok_or_else(|| missing(abi::xb_segment::ID))?;
+        let input = Borrowed::shared(x.shape(), x.data());
+        let mut out = std::ptr::null_mut();
+        // SAFETY: an object that keeps the contract, and arguments that outlive the call.
+        let status = unsafe { run(self.object, ctx.as_ptr(), input.as_ptr(), &mut out) };
+        check(status, "the model's segment")?;
+        // SAFETY: success hands the result over.
+        let mask = OwnedTensor(unsafe { Received::take(out, "segment") }?);
+        check_rows("segment", &mask, x.rows())?;
+        Ok(mask)
+    }
+
+    /// The model's trees, copied and checked.
+    ///
+    /// # Errors
+    /// `Unimplemented` when the model has none.
+    pub fn trees(&self, ctx: &Context<'_>) -> Result<TreeEnsemble> {
+        let get = self
+            .table(&self.trees)?
+            .get
+            .ok_or_else(|| missing(abi::xb_trees::ID))?;
+        // SAFETY: numbers and pointers, for which zero is a value.
+        let mut seen: abi::xb_tree_ensemble = unsafe { std::mem::zeroed() };
+        seen.struct_size = size_of::<abi::xb_tree_ensemble>() as u32;
+        // SAFETY: an object that keeps the contract, and a place that outlives the call.
+        let status = unsafe { get(self.object, ctx.as_ptr(), &mut seen) };
+        check(status, "the model's trees")?;
+        // SAFETY: success fills the arrays; the model is not changed while it is explained.
+        unsafe { TreeEnsemble::from_abi(&seen) }
     }
 
     fn table<T: Table>(&self, cell: &OnceCell<Option<&'m T>>) -> Result<&'m T> {

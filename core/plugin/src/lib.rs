@@ -78,16 +78,18 @@ pub mod params;
 pub mod rng;
 mod tensor;
 pub mod testing;
+mod trees;
 
 pub use context::{Context, Level};
-pub use data::DataHandle;
+pub use data::{DataHandle, Element};
 pub use error::{Error, Result, Status};
 pub use explainer::{Batch, Explainer};
 pub use handle::{HandlePullback, ModelHandle, OwnedTensor};
 pub use meta::{Flags, Meta};
 pub use model::{
-    Fit, FitStep, LayerSpec, Layers, Linear, LinearHead, Model, ModelSpec, OutputKind, Parameters,
-    Plugin, Pullback, Randomise, Vjp, Weights, Wrt,
+    Fit, FitMonitor, FitStep, LayerSpec, Layers, Linear, LinearHead, Model, ModelSpec, OutputKind,
+    Parameters, Plugin, Pullback, Randomise, Segment, Trees, Vjp, Weights, Wrt,
 };
 pub use params::{NoParams, Params};
 pub use tensor::{Tensor, TensorRef};
+pub use trees::TreeEnsemble;

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::meta::Meta;
 use crate::params::Params;
 use crate::tensor::{Tensor, TensorRef};
+use crate::trees::TreeEnsemble;
 
 /// What every plugin is: facts about itself, parameters, and a constructor.
 ///
@@ -256,10 +257,42 @@ pub struct FitStep {
     pub learning_rate: f64,
 }
 
+/// Whom a training tells how far it is, and who keeps its state.
+pub trait FitMonitor {
+    /// To be called after each batch and each epoch.
+    ///
+    /// # Errors
+    /// The host wants to stop: pass it on.
+    fn step(&mut self, step: &FitStep) -> Result<()>;
+
+    /// The state that an interrupted training of the same model, settings and data kept last. The
+    /// training goes on from there and ends with the same bits.
+    fn resume(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Keeps the state, whole or not at all, in place of the last; to be called every few seconds at
+    /// most. It holds all that decides the rest: parameters, the optimiser's state, counters.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    fn checkpoint(&mut self, state: &[u8]) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// A monitor that keeps nothing.
+impl<F: FnMut(&FitStep) -> Result<()>> FitMonitor for F {
+    fn step(&mut self, step: &FitStep) -> Result<()> {
+        self(step)
+    }
+}
+
 /// Capability `xbench.model.fit/1`: training.
 pub trait Fit: Model {
-    /// Trains on `data` after `settings`, a JSON object with `preset` among its keys. `monitor` is to
-    /// be called after each batch and each epoch; its error means stop and is to be passed on.
+    /// Trains on `data` after `settings`, a JSON object with `preset` and `seed` among its keys.
+    /// `monitor` is to be told after each batch and each epoch.
     ///
     /// Returns a JSON object: the recipe that was followed and what it reached.
     ///
@@ -270,6 +303,21 @@ pub trait Fit: Model {
         ctx: &Context<'_>,
         data: &DataHandle<'_>,
         settings: &str,
-        monitor: &mut dyn FnMut(&FitStep) -> Result<()>,
+        monitor: &mut dyn FitMonitor,
     ) -> Result<String>;
+}
+
+/// Capability `xbench.model.segment/1`: a predicted object mask.
+pub trait Segment: Model {
+    /// Probability that each pixel belongs to the object, `[n, height, width]`, 0 to 1.
+    ///
+    /// # Errors
+    /// When it cannot be computed.
+    fn segment(&self, ctx: &Context<'_>, x: TensorRef<'_>) -> Result<Tensor>;
+}
+
+/// Capability `xbench.model.trees/1`: decision trees whose leaves add up to the outputs.
+pub trait Trees: Model {
+    /// The trees as they are now.
+    fn trees(&self) -> &TreeEnsemble;
 }

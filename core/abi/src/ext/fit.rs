@@ -47,6 +47,13 @@ pub struct xb_fit_monitor {
     pub host_data: *mut c_void,
     /// False asks to return `XB_CANCELLED`.
     pub step: Option<unsafe extern "C" fn(*const xb_fit_monitor, *const xb_fit_step) -> bool>,
+    /// May be null: the state that an interrupted training of the same model, settings and data
+    /// kept last.
+    pub resume: *const u8,
+    /// Bytes of it.
+    pub resume_length: usize,
+    /// May be null; state, length: keeps it in place of the last; false: it could not.
+    pub checkpoint: Option<unsafe extern "C" fn(*const xb_fit_monitor, *const u8, usize) -> bool>,
 }
 
 /// Training.

@@ -7,6 +7,8 @@ mod linear;
 mod parameters;
 mod predict;
 mod rows;
+mod segment;
+mod trees;
 mod vjp;
 mod weights;
 
@@ -17,5 +19,7 @@ pub use linear::*;
 pub use parameters::*;
 pub use predict::*;
 pub use rows::*;
+pub use segment::*;
+pub use trees::*;
 pub use vjp::*;
 pub use weights::*;

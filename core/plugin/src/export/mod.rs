@@ -16,7 +16,7 @@ mod tests;
 
 pub use descriptor::{CStrings, descriptor, entry};
 pub use explainer::Explain;
-pub use model::{Layers, Linear, Predict, Vjp};
+pub use model::{Layers, Linear, Predict, Segment, Trees, Vjp};
 pub use object::Export;
 pub(crate) use object::make;
 pub use state::{Fit, Parameters, Weights};

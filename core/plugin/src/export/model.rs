@@ -26,6 +26,12 @@ pub enum Vjp {}
 /// Capability `xbench.model.linear/1`.
 #[derive(Debug)]
 pub enum Linear {}
+/// Capability `xbench.model.segment/1`.
+#[derive(Debug)]
+pub enum Segment {}
+/// Capability `xbench.model.trees/1`.
+#[derive(Debug)]
+pub enum Trees {}
 
 #[repr(C)]
 struct PredictTable {
@@ -370,6 +376,122 @@ unsafe extern "C" fn linear<M: model::Linear>(
             if let Some(bias) = bias {
                 bias_out.write(hand_over(&[outputs], bias));
             }
+            Ok(())
+        })
+    }
+}
+
+#[repr(C)]
+struct SegmentTable {
+    table: abi::xb_segment,
+}
+
+impl<M: model::Segment> Capability<M> for Segment {
+    const ID: &'static CStr = abi::XB_EXT_SEGMENT;
+
+    fn table(_plugin: &M) -> Result<Table> {
+        let table = abi::xb_segment {
+            struct_size: size_of::<abi::xb_segment>() as u32,
+            reserved: 0,
+            run: Some(segment::<M>),
+        };
+        Ok(Table::new(
+            <Self as Capability<M>>::ID,
+            SegmentTable { table },
+        ))
+    }
+}
+
+unsafe extern "C" fn segment<M: model::Segment>(
+    object: *const xb_object,
+    call: *const xb_call,
+    x: *const xb_tensor,
+    out: *mut *mut xb_owned,
+) -> xb_status {
+    // SAFETY: the host's arguments keep the contract: valid during the call or null.
+    unsafe {
+        ffi::guard(call, "segment", |ctx| {
+            ffi::clear_place(out, "segment: the place for the mask")?;
+            let plugin = shared::<M>(object)?;
+            let x = read_input::<M>(plugin.spec(), x)?;
+            let mask = plugin.segment(ctx, TensorRef::new(&x.shape, &x.data)?)?;
+            let expected = [x.shape.first(), x.shape.get(2), x.shape.get(3)];
+            if !mask.shape().iter().map(Some).eq(expected) {
+                return Err(Error::internal(format!(
+                    "segment: the mask has shape {:?} for images of shape {:?}",
+                    mask.shape(),
+                    x.shape
+                )));
+            }
+            out.write(give(mask));
+            Ok(())
+        })
+    }
+}
+
+#[repr(C)]
+struct TreesTable {
+    table: abi::xb_trees,
+}
+
+impl<M: model::Trees> Capability<M> for Trees {
+    const ID: &'static CStr = abi::XB_EXT_TREES;
+
+    fn table(_plugin: &M) -> Result<Table> {
+        let table = abi::xb_trees {
+            struct_size: size_of::<abi::xb_trees>() as u32,
+            reserved: 0,
+            get: Some(trees::<M>),
+        };
+        Ok(Table::new(
+            <Self as Capability<M>>::ID,
+            TreesTable { table },
+        ))
+    }
+}
+
+unsafe extern "C" fn trees<M: model::Trees>(
+    object: *const xb_object,
+    call: *const xb_call,
+    out: *mut abi::xb_tree_ensemble,
+) -> xb_status {
+    // SAFETY: the host's arguments keep the contract: valid during the call or null.
+    unsafe {
+        ffi::guard(call, "trees", |_| {
+            if out.is_null() || !out.is_aligned() {
+                return Err(Error::invalid_argument("the place for the trees is null"));
+            }
+            let size = (&raw const (*out).struct_size).read();
+            if !abi::has_field!(size, abi::xb_tree_ensemble, value) {
+                return Err(Error::invalid_argument(
+                    "the place for the trees is made for an older contract",
+                ));
+            }
+            let plugin = shared::<M>(object)?;
+            let trees = plugin.trees();
+            trees.check()?;
+            // The arrays are the plugin's own: they stay where they are until it is changed.
+            out.write(abi::xb_tree_ensemble {
+                struct_size: size,
+                num_features: count(trees.num_features, "the number of features")?,
+                num_outputs: count(trees.num_outputs, "the number of outputs")?,
+                num_trees: count(trees.roots.len(), "the number of trees")?,
+                num_nodes: count(trees.num_nodes(), "the number of nodes")?,
+                leaf_values: count(trees.leaf_values(), "the values of a leaf")?,
+                strict: u32::from(trees.strict),
+                reserved: 0,
+                base: trees.base.as_ptr(),
+                roots: trees.roots.as_ptr(),
+                tree_output: trees.tree_output.as_ptr(),
+                feature: trees.feature.as_ptr(),
+                threshold: trees.threshold.as_ptr(),
+                left: trees.left.as_ptr(),
+                right: trees.right.as_ptr(),
+                default_left: trees.default_left.as_ptr(),
+                cover: trees.cover.as_ptr(),
+                gain: trees.gain.as_ptr(),
+                value: trees.value.as_ptr(),
+            });
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! Live objects: made, asked for tables, destroyed.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use xbench_abi::{xb_call, xb_descriptor, xb_object, xb_status};
 
@@ -31,7 +31,9 @@ struct Live<P> {
     /// Overlapping calls are the host's right where the plugin allows them, and its mistake
     /// elsewhere; the lock makes both safe.
     plugin: RwLock<P>,
-    tables: Vec<Table>,
+    /// Those asked for last stand last; older ones stay, since the host may still read them.
+    tables: Mutex<Vec<Table>>,
+    make_tables: fn(&P) -> Result<Vec<Table>>,
 }
 
 /// Makes an object of a plugin; the caller destroys it.
@@ -47,7 +49,8 @@ pub(crate) fn make<E: Export>(plugin: E::Plugin) -> Result<*mut xb_object> {
     let live = Box::into_raw(Box::new(Live {
         object,
         plugin: RwLock::new(plugin),
-        tables,
+        tables: Mutex::new(tables),
+        make_tables: E::tables,
     }));
     // SAFETY: just made.
     unsafe {
@@ -90,7 +93,9 @@ unsafe extern "C" fn get_extension<P: Plugin>(
             return std::ptr::null();
         }
         let id = CStr::from_ptr(id);
-        let table = (*live).tables.iter().find(|table| table.id() == id);
+        let tables = &(*live).tables;
+        let tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = tables.iter().rev().find(|table| table.id() == id);
         table.map_or(std::ptr::null(), Table::as_ptr)
     }
 }
@@ -139,6 +144,21 @@ pub(super) unsafe fn exclusive<'o, P: Plugin>(
     // SAFETY: passed on.
     let plugin = unsafe { &(*live::<P>(object)?).plugin };
     plugin.try_write().map_err(|error| refused(&error))
+}
+
+/// Describes the object anew, after a call that changed it.
+///
+/// # Safety
+/// As [`shared`].
+pub(super) unsafe fn refresh<P: Plugin>(object: *const xb_object) -> Result<()> {
+    // SAFETY: passed on.
+    let live = unsafe { &*live::<P>(object)? };
+    // SAFETY: passed on.
+    let plugin = unsafe { shared::<P>(object) }?;
+    let tables = (live.make_tables)(&plugin)?;
+    let mut kept = live.tables.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.extend(tables);
+    Ok(())
 }
 
 fn refused<G>(error: &TryLockError<G>) -> Error {

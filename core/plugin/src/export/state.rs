@@ -6,9 +6,9 @@ use xbench_abi as abi;
 use xbench_abi::{xb_call, xb_object, xb_owned, xb_status};
 
 use super::model::unknown_layer;
-use super::object::{exclusive, shared};
+use super::object::{exclusive, refresh, shared};
 use super::table::{Capability, Names, Table, count};
-use crate::data::{DataHandle, report_step};
+use crate::data::{DataHandle, HostMonitor};
 use crate::error::{Error, Result};
 use crate::ffi::{self, hand_over};
 use crate::model::{self, Randomise};
@@ -160,7 +160,8 @@ unsafe extern "C" fn load<M: model::Weights>(
     unsafe {
         ffi::guard(call, "load", |ctx| {
             let bytes = ffi::slice(bytes, length, "the bytes")?;
-            exclusive::<M>(object)?.load(ctx, bytes)
+            exclusive::<M>(object)?.load(ctx, bytes)?;
+            refresh::<M>(object)
         })
     }
 }
@@ -206,12 +207,13 @@ unsafe extern "C" fn fit<M: model::Fit>(
                     data.input_shape()
                 )));
             }
-            let mut tell = |step: &model::FitStep| report_step(monitor, step);
-            let text = plugin.fit(ctx, &data, settings, &mut tell)?;
+            let text = plugin.fit(ctx, &data, settings, &mut HostMonitor::from_raw(monitor)?)?;
             if !serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|json| json.is_object())
             {
                 return Err(Error::internal("fit: the report is not a JSON object"));
             }
+            drop(plugin);
+            refresh::<M>(object)?;
             report.write(hand_over(&[text.len()], text.into_bytes()));
             Ok(())
         })

@@ -13,7 +13,7 @@ pub(crate) use guard::{contained, guard};
 pub(crate) use output::Output;
 pub(crate) use owned::hand_over;
 pub(crate) use received::Received;
-pub(crate) use view::{Borrowed, Input};
+pub(crate) use view::{Borrowed, Element, Input};
 
 use crate::error::{Error, Result};
 

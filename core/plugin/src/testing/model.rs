@@ -12,6 +12,7 @@ use crate::ffi::{self, Received};
 use crate::handle::{HandlePullback, ModelHandle, c_string};
 use crate::model::{FitStep, LayerSpec, LinearHead, ModelSpec, Pullback, Randomise, Wrt};
 use crate::tensor::{Tensor, TensorRef};
+use crate::trees::TreeEnsemble;
 
 /// A model, made by [`TestHost::model`](super::TestHost::model) or
 /// [`test_model!`](crate::test_model!).
@@ -123,6 +124,22 @@ impl TestModel {
         self.with_handle(|handle, ctx| handle.linear(ctx))
     }
 
+    /// The predicted object masks, `[n, h, w]`.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn segment(&self, x: TensorRef<'_>) -> Result<Tensor> {
+        self.with_handle(|handle, ctx| Ok(handle.segment(ctx, x)?.as_ref().to_tensor()))
+    }
+
+    /// The decision trees.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn trees(&self) -> Result<TreeEnsemble> {
+        self.with_handle(|handle, ctx| handle.trees(ctx))
+    }
+
     /// Names of the layers with parameters.
     ///
     /// # Errors
@@ -231,11 +248,32 @@ impl TestModel {
         settings: &str,
         monitor: &mut dyn FnMut(&FitStep) -> bool,
     ) -> Result<String> {
+        self.fit_resumable(data, settings, monitor, None, None)
+    }
+
+    /// Trains as [`fit`](Self::fit), going on from the state `resume` and collecting the states that
+    /// the model keeps.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn fit_resumable(
+        &mut self,
+        data: &TestData,
+        settings: &str,
+        monitor: &mut dyn FnMut(&FitStep) -> bool,
+        resume: Option<&[u8]>,
+        checkpoints: Option<&mut Vec<Vec<u8>>>,
+    ) -> Result<String> {
         let table = self.object.table::<abi::xb_fit>(abi::XB_EXT_FIT)?;
         let run = table.run.ok_or_else(|| lacks("run"))?;
         let mut out = std::ptr::null_mut();
         data.lend(|data| {
-            super::data::with_monitor(monitor, |monitor| {
+            let listener = super::data::Listener {
+                tell: monitor,
+                resume,
+                checkpoints,
+            };
+            listener.lend(|monitor| {
                 self.call("fit", |object, call| {
                     let (text, length) = (settings.as_ptr().cast(), settings.len());
                     // SAFETY: live objects that keep the contract; the arguments outlive the call.

@@ -66,7 +66,8 @@ fn descriptors_are_constant_data() {
             "xbench.model.linear/1",
             "xbench.model.parameters/1",
             "xbench.model.weights/1",
-            "xbench.model.fit/1"
+            "xbench.model.fit/1",
+            "xbench.model.segment/1"
         ]
     );
     assert!(strings(toy.requires_model).is_empty());

@@ -5,13 +5,14 @@
 )]
 
 mod c_model;
+mod capabilities;
 mod entry;
 mod support;
 
 use support::{Faulty, InputXGradient, Liar, Oracle, Toy};
 
 xbench_plugin::export! {
-    model Toy: Layers, Vjp, Linear, Parameters, Weights, Fit;
+    model Toy: Layers, Vjp, Linear, Parameters, Weights, Fit, Segment;
     explainer InputXGradient;
     explainer Oracle;
     explainer Faulty;

@@ -4,9 +4,10 @@ use std::ffi::CStr;
 
 use xbench_plugin::rng::CounterRng;
 use xbench_plugin::{
-    Batch, Context, DataHandle, Error, Explainer, Fit, FitStep, Flags, LayerSpec, Layers, Linear,
-    LinearHead, Meta, Model, ModelHandle, ModelSpec, NoParams, OutputKind, Parameters, Plugin,
-    Pullback, Randomise, Result, Tensor, TensorRef, Vjp, Weights, Wrt, capability, params,
+    Batch, Context, DataHandle, Element, Error, Explainer, Fit, FitMonitor, FitStep, Flags,
+    LayerSpec, Layers, Linear, LinearHead, Meta, Model, ModelHandle, ModelSpec, NoParams,
+    OutputKind, Parameters, Plugin, Pullback, Randomise, Result, Segment, Tensor, TensorRef,
+    TreeEnsemble, Trees, Vjp, Weights, Wrt, capability, params,
 };
 
 pub(crate) const fn meta(id: &'static CStr, flags: Flags) -> Meta {
@@ -207,11 +208,22 @@ impl Fit for Toy {
         ctx: &Context<'_>,
         data: &DataHandle<'_>,
         settings: &str,
-        monitor: &mut dyn FnMut(&FitStep) -> Result<()>,
+        monitor: &mut dyn FitMonitor,
     ) -> Result<String> {
-        let mut sums = vec![0.0_f32; 12];
-        let mut counts = [0.0_f32; 3];
-        for row in 0..data.len() {
+        // The state: rows seen, counts, sums.
+        let mut state = match monitor.resume() {
+            Some(bytes) => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            None => vec![0.0_f32; 16],
+        };
+        if state.len() != 16 {
+            return Err(Error::invalid_argument("the kept state does not fit"));
+        }
+        let mut sums = state.split_off(4);
+        let (first, mut counts) = (state[0] as usize, [state[1], state[2], state[3]]);
+        for row in first..data.len() {
             ctx.checkpoint(row as f64 / data.len() as f64)?;
             let (mut pixels, mut label) = ([0_u8; 4], [0_i64]);
             data.read(&[row as i64], &mut pixels, &mut label)?;
@@ -220,7 +232,14 @@ impl Fit for Toy {
             for (sum, pixel) in sums[4 * class..].iter_mut().zip(pixels) {
                 *sum += f32::from(pixel) / 255.0;
             }
-            monitor(&FitStep {
+            let kept = [&[row as f32 + 1.0], &counts[..], &sums].concat();
+            monitor.checkpoint(
+                &kept
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect::<Vec<_>>(),
+            )?;
+            monitor.step(&FitStep {
                 epoch_done: row + 1 == data.len(),
                 epoch: 1,
                 epochs: 1,
@@ -243,6 +262,98 @@ impl Fit for Toy {
         Ok(format!(
             "{{\"settings\": {settings}, \"rows\": {}}}",
             data.len()
+        ))
+    }
+}
+
+impl Segment for Toy {
+    /// The pixels themselves.
+    fn segment(&self, _ctx: &Context<'_>, x: TensorRef<'_>) -> Result<Tensor> {
+        Tensor::new(vec![x.rows(), 2, 2], x.data().to_vec())
+    }
+}
+
+/// A table of two columns with one tree: `x0 < 0.5` gives output 0, else output 1.
+pub(crate) struct Stump {
+    spec: ModelSpec,
+    trees: TreeEnsemble,
+}
+
+impl Plugin for Stump {
+    const META: Meta = meta(c"org.example.stump", Flags::NONE);
+    type Params = NoParams;
+
+    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self::new())
+    }
+}
+
+impl Stump {
+    pub(crate) fn new() -> Self {
+        Self {
+            spec: ModelSpec {
+                input_shape: vec![2],
+                layout: c"tabular",
+                outputs: 2,
+                output_kind: OutputKind::Probabilities,
+            },
+            trees: TreeEnsemble {
+                num_features: 2,
+                num_outputs: 2,
+                base: vec![0.0; 2],
+                roots: vec![0],
+                tree_output: vec![-1],
+                feature: vec![0, -1, -1],
+                threshold: vec![0.5, 0.0, 0.0],
+                strict: true,
+                left: vec![1, 0, 0],
+                right: vec![2, 0, 0],
+                default_left: vec![1, 0, 0],
+                cover: vec![3.0, 1.0, 2.0],
+                gain: vec![0.4, 0.0, 0.0],
+                value: vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+            },
+        }
+    }
+}
+
+impl Model for Stump {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn predict(&self, _: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
+        for (row, outputs) in x.data().chunks_exact(2).zip(outputs.chunks_exact_mut(2)) {
+            self.trees.outputs(row, outputs);
+        }
+        Ok(())
+    }
+}
+
+impl Trees for Stump {
+    fn trees(&self) -> &TreeEnsemble {
+        &self.trees
+    }
+}
+
+impl Fit for Stump {
+    /// Puts the threshold at the mean of the first column.
+    fn fit(
+        &mut self,
+        _ctx: &Context<'_>,
+        data: &DataHandle<'_>,
+        _settings: &str,
+        _monitor: &mut dyn FitMonitor,
+    ) -> Result<String> {
+        let rows: Vec<i64> = (0..data.len() as i64).collect();
+        let (mut x, mut labels) = (vec![0.0; 2 * rows.len()], vec![0; rows.len()]);
+        data.read_f32(&rows, &mut x, &mut labels)?;
+        self.trees.threshold[0] = x.iter().step_by(2).sum::<f32>() / rows.len() as f32;
+        Ok(format!(
+            "{{\"table\": {}, \"validation\": {}, \"masks\": {}}}",
+            data.element() == Element::Features,
+            data.validation_rows(),
+            data.has_masks()
         ))
     }
 }
