@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("xbench-metrics", 0),
     ("xbench-stats", 0),
     ("xbench-data", 0),
+    ("xbench-describe", 1),
     ("xbench-plugin", 1),
     ("xbench-suite", 1),
     ("xbench-record", 1),
