@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outlined = arguments.next().is_none_or(|flag| flag != "--bare");
 
     let set = load(
-        &id,
+        &id.parse()?,
         &Locate {
             splits: Splits::TestOnly,
             ..Locate::from_environment()
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let k = set.classes.len();
     let rows = select(&set.test, k, &Selection::Balanced(10 * k))?;
-    let [_, h, w] = set.shape;
+    let [channels, h, w] = set.test.plane();
     let (cell_w, cell_h) = (w as u32 * ZOOM + 4, h as u32 * ZOOM + 4);
     let mut sheet = RgbImage::from_pixel(cell_w * 10, cell_h * k as u32, Rgb([40, 60, 110]));
     let mut used = vec![0u32; k];
@@ -37,19 +37,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let outline = |m: Option<Vec<bool>>| m.map(|m| mask::regions(&m, h, w).outline);
         let object = outline(set.test.mask(row));
         let cause = outline(set.test.cause(row));
-        let image = set.test.image(row);
+        let image = set.test.pixels(row).ok_or("a table has no pictures")?;
         for y in 0..h as u32 * ZOOM {
             for x in 0..w as u32 * ZOOM {
                 let at = (y / ZOOM) as usize * w + (x / ZOOM) as usize;
                 let marked = |m: &Option<Vec<bool>>| m.as_ref().is_some_and(|m| m[at]);
-                let grey = image[at];
+                let colour = [0, 1, 2].map(|c| image[c.min(channels - 1) * w * h + at]);
                 let corner = x % ZOOM == 0 && y % ZOOM == 0;
-                let colour = match (outlined && corner, marked(&object), marked(&cause)) {
+                let shown = match (outlined && corner, marked(&object), marked(&cause)) {
                     (true, _, true) => Rgb([0, 255, 0]),
                     (true, true, false) => Rgb([255, 0, 0]),
-                    _ => Rgb([grey; 3]),
+                    _ => Rgb(colour),
                 };
-                sheet.put_pixel(left + x, top + y, colour);
+                sheet.put_pixel(left + x, top + y, shown);
             }
         }
     }

@@ -21,15 +21,15 @@ pub struct ClassShare {
 
 /// For each class the share of pixels above 0 (in any channel). NaN where a class has no
 /// image. On a set with a black ground this is the share of the image that is object.
+/// Tables have no pixels: all classes count no image.
 pub fn object_share(split: &Split, n_classes: usize) -> Vec<ClassShare> {
-    let [channels, height, width] = split.shape;
+    let [channels, height, width] = split.plane();
     let plane = height * width;
     let mut shares: Vec<Vec<f64>> = vec![Vec::new(); n_classes];
     for i in 0..split.len() {
-        let Some(shares) = shares.get_mut(split.label(i)) else {
+        let (Some(shares), Some(image)) = (shares.get_mut(split.label(i)), split.pixels(i)) else {
             continue;
         };
-        let image = split.image(i);
         let lit = (0..plane)
             .filter(|&p| (0..channels).any(|c| image[c * plane + p] > 0))
             .count();
@@ -77,10 +77,12 @@ pub struct Duplicate {
 pub fn duplicates(set: &DataSet) -> Vec<Duplicate> {
     let mut first: HashMap<&[u8], usize> = HashMap::with_capacity(set.train.len());
     for row in 0..set.train.len() {
-        first.entry(set.train.image(row)).or_insert(row);
+        if let Some(image) = set.train.pixels(row) {
+            first.entry(image).or_insert(row);
+        }
     }
     let found = |test| {
-        let train = *first.get(set.test.image(test))?;
+        let train = *first.get(set.test.pixels(test)?)?;
         let same_label = set.test.label(test) == set.train.label(train);
         Some(Duplicate {
             test,
@@ -94,15 +96,15 @@ pub fn duplicates(set: &DataSet) -> Vec<Duplicate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Masks, Origin};
+    use crate::{Masks, Origin, Values};
 
-    fn split(images: &[[u8; 4]], labels: &[u8]) -> Split {
+    fn split(images: &[[u8; 4]], labels: &[u16]) -> Split {
         Split {
-            shape: [1, 2, 2],
-            images: images.concat(),
+            shape: vec![1, 2, 2],
+            values: Values::Pixels(images.concat()),
             labels: labels.to_vec(),
             masks: Masks::Rule,
-            cause: None,
+            ..Split::default()
         }
     }
 
@@ -124,7 +126,11 @@ mod tests {
             id: "x".into(),
             version: 1,
             classes: vec!["a".into(), "b".into()],
-            shape: [1, 2, 2],
+            features: Vec::new(),
+            shape: vec![1, 2, 2],
+            validation: Split::default(),
+            photos: Split::default(),
+            notes: Vec::new(),
             train: split(&[[1; 4], [2; 4], [2; 4]], &[0, 1, 0]),
             test: split(&[[3; 4], [2; 4], [1; 4]], &[0, 1, 1]),
             content_hash: [0; 32],

@@ -21,6 +21,28 @@ pub enum DataError {
         known: String,
     },
 
+    /// A set is not written as it should be.
+    #[error(
+        "'{text}' does not name a data set: {reason}\n  remedy: write a name, as in busi or busi{{size: 96}}, or the path of a description, as in sets/birds.toml"
+    )]
+    Reference {
+        /// What was written.
+        text: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
+
+    /// A set has no such option, or not such a value of it, or no such split.
+    #[error("data set '{id}': {reason}\n  remedy: {remedy}")]
+    Option {
+        /// Name of the set.
+        id: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+
     /// The files of a set lie in none of the places looked at.
     #[error(
         "data set '{id}' was not found; looked in {}\n  remedy: {remedy}",
@@ -118,6 +140,14 @@ pub enum DataError {
 }
 
 impl DataError {
+    pub(crate) fn no_photos(id: &str) -> Self {
+        Self::Option {
+            id: id.to_owned(),
+            reason: "it has no photographs".to_owned(),
+            remedy: "name a set with photographs (fashion-mnist), or another split".to_owned(),
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io {
             action,

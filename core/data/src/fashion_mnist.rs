@@ -6,12 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::catalogue::SetInfo;
 use crate::digest;
 use crate::error::{DataError, Result};
 use crate::fetch::{self, Remote};
 use crate::idx;
 use crate::locate::{Locate, Splits};
-use crate::set::{DataSet, Masks, Origin, Split};
+use crate::set::{DataSet, Masks, Origin, Split, Values};
 
 pub(crate) const ID: &str = "fashion-mnist";
 pub(crate) const VERSION: u32 = 1;
@@ -77,14 +78,38 @@ const TEST_LABELS: Official = Official {
 };
 const ALL: [&Official; 4] = [&TRAIN_IMAGES, &TRAIN_LABELS, &TEST_IMAGES, &TEST_LABELS];
 
+pub(crate) fn info() -> SetInfo {
+    SetInfo {
+        id: ID.to_owned(),
+        summary: "photographs of garments, 28x28 grey on black; masks by rule".to_owned(),
+        classes: CLASSES.map(str::to_owned).to_vec(),
+        features: Vec::new(),
+        shape: vec![1, 28, 28],
+        table: false,
+        train: Some(60_000),
+        validation: Some(0),
+        test: Some(10_000),
+        photos: Some(0),
+        licence: "MIT".to_owned(),
+        citation: "H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017"
+            .to_owned(),
+        needs_files: true,
+        downloadable: true,
+    }
+}
+
 fn needed(splits: Splits) -> &'static [&'static Official] {
     match splits {
-        Splits::Both => &ALL,
+        Splits::All => &ALL,
         Splits::TestOnly => &ALL[2..],
+        Splits::PhotosOnly => &[],
     }
 }
 
 pub(crate) fn load(locate: &Locate<'_>) -> Result<DataSet> {
+    if locate.splits == Splits::PhotosOnly {
+        return Err(DataError::no_photos(ID));
+    }
     let (folder, origin) = match find(locate) {
         Some((folder, origin)) => (folder, origin),
         None if locate.download => {
@@ -93,24 +118,34 @@ pub(crate) fn load(locate: &Locate<'_>) -> Result<DataSet> {
         }
         None => return Err(not_found(locate, "downloading was not allowed")),
     };
-    let train = match locate.splits {
-        Splits::Both => split(&folder, &TRAIN_IMAGES, &TRAIN_LABELS)?,
-        Splits::TestOnly => Split {
-            shape: [1, 28, 28],
-            masks: Masks::Rule,
-            ..Split::default()
-        },
+    let train = if locate.splits == Splits::All {
+        split(&folder, &TRAIN_IMAGES, &TRAIN_LABELS)?
+    } else {
+        none()
     };
     Ok(DataSet {
         id: ID.to_owned(),
         version: VERSION,
         classes: CLASSES.map(str::to_owned).to_vec(),
-        shape: [1, 28, 28],
+        features: Vec::new(),
+        shape: vec![1, 28, 28],
         train,
+        validation: none(),
         test: split(&folder, &TEST_IMAGES, &TEST_LABELS)?,
+        photos: none(),
         content_hash: content_hash(),
         origin,
+        notes: Vec::new(),
     })
+}
+
+/// A split without an image.
+fn none() -> Split {
+    Split {
+        shape: vec![1, 28, 28],
+        masks: Masks::Rule,
+        ..Split::default()
+    }
 }
 
 pub(crate) fn content_hash() -> [u8; 32] {
@@ -148,7 +183,7 @@ fn not_found(locate: &Locate<'_>, why: &str) -> DataError {
         remedy: format!(
             "{why}; with a network run `xbench data fetch fashion-mnist`, without one put the \
              official {} here or point $XBENCH_DATA at the folder above them",
-            if locate.splits == Splits::Both {
+            if locate.splits == Splits::All {
                 "four files"
             } else {
                 "two t10k files"
@@ -172,11 +207,9 @@ fn split(folder: &Path, images: &Official, labels: &Official) -> Result<Split> {
     official(&labels_path, labels, &read_labels.digest)?;
     official(&images_path, images, &read_images.digest)?;
     Ok(Split {
-        shape: [1, 28, 28],
-        images: read_images.pixels,
-        labels: read_labels.values,
-        masks: Masks::Rule,
-        cause: None,
+        values: Values::Pixels(read_images.pixels),
+        labels: read_labels.values.into_iter().map(u16::from).collect(),
+        ..none()
     })
 }
 

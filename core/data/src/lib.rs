@@ -16,7 +16,7 @@
 //! use xbench_data::{Locate, Selection, Splits, load, select};
 //!
 //! let locate = Locate { splits: Splits::TestOnly, ..Locate::offline() };
-//! let set = load("garments", &locate)?;
+//! let set = load(&"garments".into(), &locate)?;
 //! let rows = select(&set.test, set.classes.len(), &Selection::Balanced(20))?;
 //! let mut pixels = Vec::new();
 //! set.test.rows_f32(&rows, &mut pixels);
@@ -37,11 +37,13 @@ pub mod mask;
 pub mod photo;
 mod select;
 mod set;
+mod set_ref;
 
-pub use catalogue::{SetInfo, content_hash, fetch, known, load, verify};
+pub use catalogue::{SetInfo, content_hash, fetch, info, known, load, verify};
 pub use describe::{ClassShare, Duplicate, duplicates, object_share};
 pub use error::{DataError, Result};
 pub use fashion_mnist::FileReport;
 pub use locate::{Locate, Progress, Splits};
 pub use select::{Selection, select};
-pub use set::{DataSet, Masks, Origin, Place, Split};
+pub use set::{DataSet, Masks, Origin, Place, Split, Values};
+pub use set_ref::SetRef;

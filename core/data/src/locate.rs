@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use crate::set::Place;
 
-/// Which splits to load. The content hash of the set is the same either way.
+/// Which splits to load. What is not loaded is left empty, and its files need not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Splits {
-    /// Training and test split.
+    /// Training, validation and test split. Not the photographs: they lie in files of
+    /// their own, whose absence keeps nobody from training.
     #[default]
-    Both,
-    /// The test split; the training split is left empty and its files need not exist.
+    All,
+    /// The test split. The content hash of the set is that of [`Splits::All`].
     TestOnly,
+    /// The out-of-sample photographs; an error for a set that has none.
+    PhotosOnly,
 }
 
 /// How far a download is.
@@ -81,7 +84,7 @@ impl<'a> Locate<'a> {
             cache: None,
             download: false,
             base_url: None,
-            splits: Splits::Both,
+            splits: Splits::All,
             progress: &|_| {},
         }
     }

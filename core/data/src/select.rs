@@ -84,10 +84,9 @@ pub fn select(split: &Split, n_classes: usize, selection: &Selection) -> Result<
 mod tests {
     use super::*;
 
-    fn split(labels: &[u8]) -> Split {
+    fn split(labels: &[u16]) -> Split {
         Split {
-            shape: [1, 1, 1],
-            images: vec![0; labels.len()],
+            shape: vec![1, 1, 1],
             labels: labels.to_vec(),
             ..Split::default()
         }

@@ -1,31 +1,42 @@
-//! What a loaded set is: two splits of pixels, labels and object masks.
+//! What a loaded set is: splits of images or table rows, with labels and object masks.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::mask;
 
-/// A verified data set of 8-bit images with class labels.
+/// A verified data set: 8-bit images or rows of numbers, with class labels.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// Name, as in [`crate::known`]: `fashion-mnist`, `garments`, ...
+    /// Name, with the options that differ from the defaults: `fashion-mnist`, `busi`,
+    /// `busi_size-96`. Made of `[a-z0-9-_.]` alone, so it may name a folder.
     pub id: String,
     /// Version of the set's content; for a generated set, of its generator.
     pub version: u32,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// Shape of one image: channels, height, width.
-    pub shape: [usize; 3],
-    /// Training split; empty when loaded with [`crate::Splits::TestOnly`].
+    /// Names of a table's columns; empty for images.
+    pub features: Vec<String>,
+    /// Shape of one row: `[channels, height, width]` of an image, `[columns]` of a table.
+    pub shape: Vec<usize>,
+    /// Training split; empty unless loaded with [`crate::Splits::All`].
     pub train: Split,
+    /// The set's own validation split; may be empty.
+    pub validation: Split,
     /// Test split.
     pub test: Split,
-    /// SHA-256 that stands for the set's whole content, both splits, whichever was
-    /// loaded. Derived from the name, the version and the pinned digest of every part,
-    /// each of which was verified when loaded. Never depends on a path.
+    /// Out-of-sample photographs, prepared like the set's images; empty unless loaded
+    /// with [`crate::Splits::PhotosOnly`].
+    pub photos: Split,
+    /// SHA-256 that stands for all that decides the set's content: its files' pinned or
+    /// computed digests and the options. The same whichever of train, validation and test
+    /// were loaded; of the photographs too when these were. Never depends on a path.
     pub content_hash: [u8; 32],
     /// Where it came from, for messages only.
     pub origin: Origin,
+    /// What was done to the content that a reader of results should know, one sentence
+    /// each: "3 images had 16 bits a channel and were scaled to 8".
+    pub notes: Vec<String>,
 }
 
 impl DataSet {
@@ -35,20 +46,37 @@ impl DataSet {
     }
 }
 
-/// Images of one shape with labels and, perhaps, object masks.
+/// Rows of one shape with labels and, perhaps, object masks.
 #[derive(Debug, Clone, Default)]
 pub struct Split {
-    /// Shape of one image: channels, height, width.
-    pub shape: [usize; 3],
-    /// Pixels, `[n, c, h, w]` row-major, 0 to 255.
-    pub images: Vec<u8>,
-    /// Class index of each image.
-    pub labels: Vec<u8>,
+    /// Shape of one row: `[channels, height, width]` of an image, `[columns]` of a table.
+    pub shape: Vec<usize>,
+    /// The rows themselves.
+    pub values: Values,
+    /// Class index of each row.
+    pub labels: Vec<u16>,
     /// How the object in an image is known.
     pub masks: Masks,
     /// Where the planted cause (a watermark that gives the class away) lies: 0 or 1,
     /// `[n, h, w]`. Only `garments-shortcut` has one.
     pub cause: Option<Vec<u8>>,
+    /// File name or line of each row, as people would look for it; may be empty.
+    pub names: Vec<String>,
+}
+
+/// The rows of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Pixels, `[n, c, h, w]` row-major, 0 to 255.
+    Pixels(Vec<u8>),
+    /// A table's numbers, `[n, d]` row-major, finite, in their own units.
+    Features(Vec<f32>),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Pixels(Vec::new())
+    }
 }
 
 /// How the object's pixels are known.
@@ -59,37 +87,60 @@ pub enum Masks {
     None,
     /// Exactly: 0 or 1, `[n, h, w]`.
     Exact(Vec<u8>),
+    /// Of some images only.
+    Partial {
+        /// 0 or 1, `[n, h, w]`; all 0 where the mask is absent.
+        masks: Vec<u8>,
+        /// Whether the image has a mask, `[n]`.
+        present: Vec<bool>,
+    },
     /// By rule: pixels above 0, closed with a 3×3 cross ([`mask::object_by_rule`]),
     /// computed when asked for. Only for sets whose background is exactly 0.
     Rule,
 }
 
 impl Split {
-    /// Number of images.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no image.
+    /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Number of values in one image, `c·h·w`.
-    pub fn image_len(&self) -> usize {
+    /// Number of values in one row: `c·h·w`, or the number of columns.
+    pub fn row_len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Pixels of image `i`, `[c, h, w]`.
+    /// The row as channels, height and width; a table of `d` columns is `[1, 1, d]`.
+    pub fn plane(&self) -> [usize; 3] {
+        match self.shape[..] {
+            [c, h, w] => [c, h, w],
+            _ => [1, 1, self.row_len()],
+        }
+    }
+
+    /// Whether the rows are a table's, not images.
+    pub fn is_table(&self) -> bool {
+        matches!(self.values, Values::Features(_))
+    }
+
+    /// Pixels of image `i`, `[c, h, w]`; `None` for a table.
     ///
     /// # Panics
     /// If `i` is not below [`Split::len`].
-    pub fn image(&self, i: usize) -> &[u8] {
-        let n = self.image_len();
-        &self.images[i * n..(i + 1) * n]
+    pub fn pixels(&self, i: usize) -> Option<&[u8]> {
+        let n = self.row_len();
+        match &self.values {
+            Values::Pixels(all) => Some(&all[i * n..(i + 1) * n]),
+            Values::Features(_) => None,
+        }
     }
 
-    /// Class index of image `i`.
+    /// Class index of row `i`.
     ///
     /// # Panics
     /// If `i` is not below [`Split::len`].
@@ -97,7 +148,7 @@ impl Split {
         usize::from(self.labels[i])
     }
 
-    /// Class indices of several images.
+    /// Class indices of several rows.
     ///
     /// # Panics
     /// If a row is not below [`Split::len`].
@@ -105,29 +156,46 @@ impl Split {
         rows.iter().map(|&i| self.label(i)).collect()
     }
 
-    /// Writes the images `rows` as `[rows.len(), c, h, w]`, each pixel divided by 255,
-    /// into `out`, which is emptied first.
+    /// Writes row `i` as a model gets it into `out`, which is emptied first: each pixel
+    /// divided by 255, features as they are.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Split::len`].
+    pub fn row_f32(&self, i: usize, out: &mut Vec<f32>) {
+        self.rows_f32(&[i], out);
+    }
+
+    /// Writes several rows as a model gets them, `[rows.len(), row_len]`, into `out`,
+    /// which is emptied first: each pixel divided by 255, features as they are.
     ///
     /// # Panics
     /// If a row is not below [`Split::len`].
     pub fn rows_f32(&self, rows: &[usize], out: &mut Vec<f32>) {
+        let n = self.row_len();
         out.clear();
-        out.reserve(rows.len() * self.image_len());
+        out.reserve(rows.len() * n);
         for &i in rows {
-            out.extend(self.image(i).iter().map(|&p| f32::from(p) / 255.0));
+            let range = i * n..(i + 1) * n;
+            match &self.values {
+                Values::Pixels(all) => {
+                    out.extend(all[range].iter().map(|&p| f32::from(p) / 255.0));
+                }
+                Values::Features(all) => out.extend_from_slice(&all[range]),
+            }
         }
     }
 
-    /// The object's pixels in image `i`, `[h, w]`; `None` when the set has no masks.
+    /// The object's pixels in image `i`, `[h, w]`; `None` when it has no mask.
     ///
     /// # Panics
     /// If `i` is not below [`Split::len`].
     pub fn mask(&self, i: usize) -> Option<Vec<bool>> {
-        let [c, h, w] = self.shape;
+        let [c, h, w] = self.plane();
         match &self.masks {
             Masks::None => None,
-            Masks::Exact(all) => Some(plane(all, i, h * w)),
-            Masks::Rule => Some(mask::object_by_rule(self.image(i), c, h, w)),
+            Masks::Exact(all) => Some(bits(all, i, h * w)),
+            Masks::Partial { masks, present } => present[i].then(|| bits(masks, i, h * w)),
+            Masks::Rule => Some(mask::object_by_rule(self.pixels(i)?, c, h, w)),
         }
     }
 
@@ -136,11 +204,11 @@ impl Split {
     /// # Panics
     /// If `i` is not below [`Split::len`].
     pub fn cause(&self, i: usize) -> Option<Vec<bool>> {
-        let [_, h, w] = self.shape;
-        self.cause.as_ref().map(|all| plane(all, i, h * w))
+        let [_, h, w] = self.plane();
+        self.cause.as_ref().map(|all| bits(all, i, h * w))
     }
 
-    /// Number of images of each of `n_classes` classes.
+    /// Number of rows of each of `n_classes` classes.
     pub fn class_counts(&self, n_classes: usize) -> Vec<usize> {
         let mut counts = vec![0; n_classes];
         for &label in &self.labels {
@@ -152,7 +220,7 @@ impl Split {
     }
 }
 
-fn plane(all: &[u8], i: usize, len: usize) -> Vec<bool> {
+fn bits(all: &[u8], i: usize, len: usize) -> Vec<bool> {
     all[i * len..(i + 1) * len]
         .iter()
         .map(|&v| v != 0)
@@ -218,11 +286,11 @@ mod tests {
 
     fn split() -> Split {
         Split {
-            shape: [1, 2, 2],
-            images: vec![0, 51, 102, 255, 5, 0, 0, 0],
+            shape: vec![1, 2, 2],
+            values: Values::Pixels(vec![0, 51, 102, 255, 5, 0, 0, 0]),
             labels: vec![3, 1],
             masks: Masks::Exact(vec![0, 1, 1, 1, 1, 0, 0, 0]),
-            cause: None,
+            ..Split::default()
         }
     }
 
@@ -231,20 +299,39 @@ mod tests {
         let mut out = vec![9.0; 3];
         split().rows_f32(&[1, 0], &mut out);
         assert_eq!(out, [5.0 / 255.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.4, 1.0]);
+        split().row_f32(0, &mut out);
+        assert_eq!(out, [0.0, 0.2, 0.4, 1.0]);
+        assert_eq!(split().pixels(1), Some(&[5, 0, 0, 0][..]));
+    }
+
+    #[test]
+    fn features_are_given_as_they_are() {
+        let table = Split {
+            shape: vec![2],
+            values: Values::Features(vec![0.5, 300.0, -1.0, 2.0]),
+            labels: vec![0, 1],
+            ..Split::default()
+        };
+        let mut out = Vec::new();
+        table.rows_f32(&[1, 0], &mut out);
+        assert_eq!(out, [-1.0, 2.0, 0.5, 300.0]);
+        assert!(table.is_table() && !split().is_table());
+        assert_eq!((table.plane(), split().plane()), ([1, 1, 2], [1, 2, 2]));
+        assert_eq!((table.pixels(0), table.mask(0)), (None, None));
     }
 
     #[test]
     fn masks_are_cut_per_image() {
         assert_eq!(split().mask(0), Some(vec![false, true, true, true]));
         assert_eq!(split().mask(1), Some(vec![true, false, false, false]));
-        assert_eq!(
-            Split {
-                masks: Masks::None,
-                ..split()
-            }
-            .mask(0),
-            None
-        );
+        let with = |masks| Split { masks, ..split() };
+        assert_eq!(with(Masks::None).mask(0), None);
+        let partial = with(Masks::Partial {
+            masks: vec![0, 0, 0, 0, 1, 0, 0, 1],
+            present: vec![false, true],
+        });
+        assert_eq!(partial.mask(0), None);
+        assert_eq!(partial.mask(1), Some(vec![true, false, false, true]));
         assert_eq!(split().class_counts(4), [0, 1, 0, 1]);
     }
 }

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use xbench_data::{
-    DataError, Locate, Masks, Origin, Place, Selection, Splits, duplicates, load, object_share,
-    select, verify,
+    DataError, Locate, Masks, Origin, Place, Selection, Split, Splits, Values, duplicates, load,
+    object_share, select, verify,
 };
 
 #[expect(
@@ -117,7 +117,7 @@ const SHARES: [[f64; 6]; 10] = [
 #[test]
 fn the_real_files_give_the_published_numbers() {
     let Some(folder) = real() else { return };
-    let set = load("fashion-mnist", &at(&folder)).unwrap();
+    let set = load(&"fashion-mnist".into(), &at(&folder)).unwrap();
     assert_eq!((set.train.len(), set.test.len()), (60_000, 10_000));
     assert_eq!(set.train.class_counts(10), [6_000; 10]);
     assert_eq!(set.test.class_counts(10), [1_000; 10]);
@@ -138,11 +138,14 @@ fn the_real_files_give_the_published_numbers() {
             );
         }
     }
-    let mean = |pixels: &[u8]| {
+    let mean = |split: &Split| {
+        let Values::Pixels(pixels) = &split.values else {
+            panic!("images")
+        };
         pixels.iter().map(|&p| u64::from(p)).sum::<u64>() as f64 / pixels.len() as f64 / 255.0
     };
-    assert!((mean(&set.train.images) - 0.286041).abs() < 0.5e-6);
-    assert!((mean(&set.test.images) - 0.286849).abs() < 0.5e-6);
+    assert!((mean(&set.train) - 0.286041).abs() < 0.5e-6);
+    assert!((mean(&set.test) - 0.286849).abs() < 0.5e-6);
 
     let rows = select(&set.test, 10, &Selection::Balanced(25)).unwrap();
     let mut counts = [0; 10];
@@ -155,7 +158,7 @@ fn the_real_files_give_the_published_numbers() {
         let mask = set.test.mask(row).unwrap();
         assert!(
             mask.iter()
-                .zip(set.test.image(row))
+                .zip(set.test.pixels(row).unwrap())
                 .all(|(&inside, &p)| inside || p == 0)
         );
     }
@@ -167,7 +170,7 @@ fn the_real_files_give_the_published_numbers() {
 fn one_split_has_the_content_hash_of_both() {
     let Some(folder) = real() else { return };
     let one = load(
-        "fashion-mnist",
+        &"fashion-mnist".into(),
         &Locate {
             splits: Splits::TestOnly,
             ..at(&folder)
@@ -178,9 +181,9 @@ fn one_split_has_the_content_hash_of_both() {
     assert_eq!(one.test.masks, Masks::Rule);
     assert_eq!(
         one.content_hash,
-        xbench_data::content_hash("fashion-mnist").unwrap()
+        xbench_data::content_hash(&"fashion-mnist".into(), &Locate::offline()).unwrap()
     );
-    let reports = verify("fashion-mnist", &at(&folder)).unwrap();
+    let reports = verify(&"fashion-mnist".into(), &at(&folder)).unwrap();
     assert_eq!(reports.len(), 4);
     assert!(reports.iter().all(|report| report.outcome.is_ok()));
 }
@@ -201,7 +204,7 @@ fn a_copy_with_one_pixel_changed_is_not_official() {
         splits: Splits::TestOnly,
         ..Locate::offline()
     };
-    let set = load("fashion-mnist", &locate).unwrap();
+    let set = load(&"fashion-mnist".into(), &locate).unwrap();
     assert!(matches!(
         set.origin,
         Origin::Files {
@@ -212,7 +215,10 @@ fn a_copy_with_one_pixel_changed_is_not_official() {
 
     // An unpacked file goes before an archive; this one is well formed but altered.
     let mut bytes = vec![0, 0, 8, 3, 0, 0, 0x27, 0x10, 0, 0, 0, 28, 0, 0, 0, 28];
-    bytes.extend(&set.test.images);
+    let Values::Pixels(pixels) = &set.test.values else {
+        panic!("images")
+    };
+    bytes.extend(pixels);
     bytes[5_000] ^= 1;
     std::fs::write(copy.path().join("t10k-images-idx3-ubyte"), bytes).unwrap();
     // A damaged copy is an error even though a later place holds a good one.
@@ -220,7 +226,7 @@ fn a_copy_with_one_pixel_changed_is_not_official() {
         environment: Some(folder),
         ..locate
     };
-    let error = load("fashion-mnist", &locate).unwrap_err();
+    let error = load(&"fashion-mnist".into(), &locate).unwrap_err();
     assert!(
         matches!(error, DataError::ChecksumMismatch { .. }),
         "{error}"
@@ -243,7 +249,9 @@ fn a_set_found_nowhere_names_each_place_and_the_remedy() {
         cache: Some(folder.path().join("cache")),
         ..Locate::offline()
     };
-    let text = load("fashion-mnist", &locate).unwrap_err().to_string();
+    let text = load(&"fashion-mnist".into(), &locate)
+        .unwrap_err()
+        .to_string();
     for place in [
         "root/fashion-mnist",
         "environment/fashion-mnist",
@@ -260,7 +268,7 @@ fn a_set_found_nowhere_names_each_place_and_the_remedy() {
 
 #[test]
 fn an_unknown_set_is_answered_with_the_known_ones() {
-    let text = load("fashion_mnist", &Locate::offline())
+    let text = load(&"fashion_mnist".into(), &Locate::offline())
         .unwrap_err()
         .to_string();
     assert!(text.contains("fashion-mnist, garments,"), "{text}");

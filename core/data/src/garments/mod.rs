@@ -44,7 +44,7 @@ use crate::digest;
 use crate::error::{DataError, Result};
 use crate::fashion_mnist::CLASSES;
 use crate::locate::Splits;
-use crate::set::{DataSet, Masks, Origin, Split};
+use crate::set::{DataSet, Masks, Origin, Split, Values};
 
 pub(crate) const VERSION: u32 = 1;
 /// Images in the training split.
@@ -115,19 +115,28 @@ pub(crate) fn content_hash(id: &str) -> Result<[u8; 32]> {
 
 pub(crate) fn load(id: &str, splits: Splits) -> Result<DataSet> {
     let pinned = pinned(id)?;
-    let train = match splits {
-        Splits::Both => verified(pinned, 0, TRAIN, pinned.train)?,
-        Splits::TestOnly => draw_split(pinned.variant, 0, 0),
+    let empty = || draw_split(pinned.variant, 0, 0);
+    let (train, test) = match splits {
+        Splits::All => (
+            verified(pinned, 0, TRAIN, pinned.train)?,
+            verified(pinned, 1, TEST, pinned.test)?,
+        ),
+        Splits::TestOnly => (empty(), verified(pinned, 1, TEST, pinned.test)?),
+        Splits::PhotosOnly => return Err(DataError::no_photos(id)),
     };
     Ok(DataSet {
         id: id.to_owned(),
         version: VERSION,
         classes: CLASSES.map(str::to_owned).to_vec(),
-        shape: [1, 28, 28],
+        features: Vec::new(),
+        shape: vec![1, 28, 28],
         train,
-        test: verified(pinned, 1, TEST, pinned.test)?,
+        validation: empty(),
+        test,
+        photos: empty(),
         content_hash: content_hash(id)?,
         origin: Origin::Generated,
+        notes: Vec::new(),
     })
 }
 
@@ -154,15 +163,16 @@ fn verified(pinned: &Pinned, split: u64, count: usize, expected: &str) -> Result
 fn split_digest(split: &Split) -> String {
     let masks: &[u8] = match &split.masks {
         Masks::Exact(masks) => masks,
-        Masks::None | Masks::Rule => &[],
+        Masks::None | Masks::Partial { .. } | Masks::Rule => &[],
     };
+    let pixels: &[u8] = match &split.values {
+        Values::Pixels(pixels) => pixels,
+        Values::Features(_) => &[],
+    };
+    // The pinned digests take one byte a label; there are ten classes.
+    let labels: Vec<u8> = split.labels.iter().map(|&label| label as u8).collect();
     let cause = split.cause.as_deref().unwrap_or_default();
-    digest::hex(&digest::sha256_of(&[
-        &split.images,
-        &split.labels,
-        masks,
-        cause,
-    ]))
+    digest::hex(&digest::sha256_of(&[pixels, &labels, masks, cause]))
 }
 
 /// One image's pixels, object mask and cause.
@@ -199,21 +209,22 @@ fn draw_split(variant: Variant, split: u64, count: usize) -> Split {
             .collect()
     });
     let mut drawn = Split {
-        shape: [1, 28, 28],
-        images: Vec::with_capacity(count * PIXELS),
+        shape: vec![1, 28, 28],
         labels: Vec::with_capacity(count),
         ..Split::default()
     };
+    let mut pixels = Vec::with_capacity(count * PIXELS);
     let mut masks = Vec::with_capacity(count * PIXELS);
     let mut causes = Vec::new();
     for image in runs.iter().flatten() {
-        drawn.images.extend_from_slice(&image.pixels);
-        drawn.labels.push(image.label);
+        pixels.extend_from_slice(&image.pixels);
+        drawn.labels.push(u16::from(image.label));
         masks.extend_from_slice(&image.mask);
         if variant == Variant::Shortcut {
             causes.extend_from_slice(&image.cause);
         }
     }
+    drawn.values = Values::Pixels(pixels);
     drawn.masks = Masks::Exact(masks);
     drawn.cause = (variant == Variant::Shortcut).then_some(causes);
     drawn
@@ -417,7 +428,7 @@ mod tests {
     fn an_image_does_not_depend_on_how_many_are_drawn() {
         let few = draw_split(Variant::Cluttered, 1, 7);
         let many = draw_split(Variant::Cluttered, 1, 40);
-        assert_eq!(few.images, many.images[..7 * PIXELS]);
+        (0..7).for_each(|i| assert_eq!(few.pixels(i), many.pixels(i)));
         assert_eq!(few.labels, many.labels[..7]);
     }
 
@@ -438,12 +449,14 @@ mod tests {
         let cluttered = draw_split(Variant::Cluttered, 1, 50);
         assert_eq!(textured.masks, plain.masks);
         assert_eq!(textured.masks, cluttered.masks);
-        assert_ne!(textured.images, cluttered.images);
+        assert_ne!(textured.values, cluttered.values);
         for i in 0..50 {
             let Some(mask) = plain.mask(i) else {
                 panic!("no mask")
             };
-            let (a, b) = (textured.image(i), plain.image(i));
+            let (Some(a), Some(b)) = (textured.pixels(i), plain.pixels(i)) else {
+                panic!("no pixels")
+            };
             let inside = mask::erode(&mask, 28, 28);
             let same = |p: usize| a[p] == b[p];
             // A pixel whose neighbours are all garment is nearly always wholly covered.
@@ -479,12 +492,12 @@ mod tests {
         let split = draw_split(Variant::Textured, 1, 400);
         let mut lighter = 0;
         for i in 0..400 {
-            let Some(mask) = split.mask(i) else {
+            let (Some(mask), Some(pixels)) = (split.mask(i), split.pixels(i)) else {
                 panic!("no mask")
             };
             let mean = |inside: bool| {
                 let of = || (0..PIXELS).filter(|&p| mask[p] == inside);
-                of().map(|p| f64::from(split.image(i)[p])).sum::<f64>() / of().count() as f64
+                of().map(|p| f64::from(pixels[p])).sum::<f64>() / of().count() as f64
             };
             lighter += u32::from(mean(true) > mean(false));
         }
@@ -499,14 +512,16 @@ mod tests {
         let split = draw_split(Variant::Shortcut, 0, 40);
         let mut seen = std::collections::BTreeMap::new();
         for i in 0..40 {
-            let (Some(cause), Some(mask)) = (split.cause(i), split.mask(i)) else {
+            let (Some(cause), Some(mask), Some(pixels)) =
+                (split.cause(i), split.mask(i), split.pixels(i))
+            else {
                 panic!("no masks")
             };
             assert_eq!(cause.iter().filter(|&&b| b).count(), 16);
             assert!((0..PIXELS).all(|p| !(cause[p] && mask[p])));
             let mark: Vec<u8> = (0..PIXELS)
                 .filter(|&p| cause[p])
-                .map(|p| split.image(i)[p])
+                .map(|p| pixels[p])
                 .collect();
             assert!(mark.iter().all(|&v| v == 0 || v == 255));
             assert_eq!(*seen.entry(mark).or_insert(split.label(i)), split.label(i));
@@ -517,9 +532,9 @@ mod tests {
     #[test]
     fn the_content_hash_is_the_same_with_one_split() -> Result<()> {
         let one = load("garments-plain", Splits::TestOnly)?;
-        let both = load("garments-plain", Splits::Both)?;
+        let both = load("garments-plain", Splits::All)?;
         assert_eq!(one.content_hash, both.content_hash);
-        assert_eq!(one.test.images, both.test.images);
+        assert_eq!(one.test.values, both.test.values);
         assert!(one.train.is_empty() && both.train.len() == TRAIN);
         Ok(())
     }
