@@ -1,7 +1,10 @@
 //! Two-dimensional convolution (cross-correlation, as networks use the word) of channel-last
 //! images, with bias and ReLU applied before a value leaves its register.
 
-use super::tile::{Gather, Multiply, Outer, Packed, Rows, Run, multiply, outer, vectorised};
+use super::tile::{
+    Gather, Multiply, Outer, OuterPanel, PANEL, Packed, Rows, Run, multiply, outer, outer_panel,
+    vectorised,
+};
 use super::window::Window;
 use super::{Scratch, reuse};
 use crate::Error;
@@ -50,6 +53,27 @@ pub struct ConvWeights {
     backward: Vec<Packed>,
 }
 
+impl ConvWeights {
+    /// The weights as they are multiplied, one matrix a group: `[taps * channels, out channels]`.
+    /// After a change, [`Conv::pack_backward`] renews those for the gradient.
+    pub fn matrices_mut(&mut self) -> &mut [Packed] {
+        &mut self.forward
+    }
+
+    /// The weights as they are multiplied, one matrix a group.
+    pub fn matrices(&self) -> &[Packed] {
+        &self.forward
+    }
+}
+
+/// A part of the gradient of a convolution's weights, see [`ConvGradient::parts`].
+#[derive(Clone, Copy, Debug)]
+pub struct GradientPart {
+    panel: usize,
+    first_tap: usize,
+    taps: usize,
+}
+
 /// Sums of weight gradients, in the arrangement of one [`Conv`].
 #[derive(Clone, Debug)]
 pub struct ConvGradient {
@@ -64,6 +88,41 @@ impl ConvGradient {
             packed.data_mut().fill(0.0);
         }
         self.bias.fill(0.0);
+    }
+
+    /// The sums of the weights' gradient, one matrix a group.
+    pub fn matrices(&self) -> &[Packed] {
+        &self.weights
+    }
+
+    /// Cuts the sums of a convolution without groups into parts that different threads can find by
+    /// [`Conv::add_gradient_part`]; the cut follows from the shape alone.
+    pub fn parts(&mut self) -> Vec<(GradientPart, &mut [f32])> {
+        let mut parts = Vec::new();
+        let Some(sums) = self.weights.first_mut() else {
+            return parts;
+        };
+        let (k, panels) = (sums.shape().0, sums.panels());
+        let widths: Vec<usize> = (0..panels).map(|p| sums.panel_width(p)).collect();
+        // At least eight parts, and sums that stay in a first-level cache with their operands.
+        let taps = (k * panels / 8).clamp(24, 144);
+        let mut rest = sums.data_mut();
+        for (panel, width) in widths.into_iter().enumerate() {
+            let mut first_tap = 0;
+            while first_tap < k {
+                let taps = taps.min(k - first_tap);
+                let (part, behind) = rest.split_at_mut(taps * width);
+                rest = behind;
+                let place = GradientPart {
+                    panel,
+                    first_tap,
+                    taps,
+                };
+                parts.push((place, part));
+                first_tap += taps;
+            }
+        }
+        parts
     }
 }
 
@@ -230,6 +289,38 @@ impl Conv {
         }
     }
 
+    /// Arranges changed weights for the gradient of the input, from their matrices.
+    ///
+    /// # Panics
+    /// When nothing was packed yet.
+    pub fn pack_backward(&self, packed: &mut ConvWeights) {
+        assert_eq!(
+            packed.forward.len(),
+            self.groups,
+            "weights are not packed at all"
+        );
+        let (icg, ocg) = (
+            self.in_channels / self.groups,
+            self.out_channels / self.groups,
+        );
+        let (taps, k) = (self.window.taps(), icg * self.window.taps());
+        let direct = matches!(self.backward, Backward::Direct { .. });
+        let ConvWeights { forward, backward } = packed;
+        if backward.len() != self.groups {
+            let (rows, columns) = if direct { (ocg * taps, icg) } else { (ocg, k) };
+            *backward = vec![Packed::zeros(rows, columns); self.groups];
+        }
+        for (from, to) in forward.iter().zip(backward) {
+            if direct {
+                for tap in 0..taps {
+                    from.transpose_rows(tap * icg..(tap + 1) * icg, to, (taps - 1 - tap) * ocg, 0);
+                }
+            } else {
+                from.transpose_rows(0..k, to, 0, 0);
+            }
+        }
+    }
+
     /// `out = act(conv(x) + bias)` for a block of images.
     ///
     /// # Panics
@@ -342,7 +433,7 @@ impl Conv {
     ) {
         let pixels = self.out_rows.len();
         let whole = self.padded == self.input;
-        let len = self.padded[0] * self.padded[1] * self.in_channels;
+        let len = self.padded_len();
         let sums = if whole {
             &mut *dx
         } else {
@@ -441,6 +532,74 @@ impl Conv {
         add_rows(dy, &mut sums.bias);
     }
 
+    /// Elements of one image with its padding.
+    pub fn padded_len(&self) -> usize {
+        self.padded[0] * self.padded[1] * self.in_channels
+    }
+
+    /// Copies images into the middle of padded ones, for [`Conv::add_gradient_part`].
+    ///
+    /// # Panics
+    /// When a length does not fit.
+    pub fn pad(&self, x: &[f32], padded: &mut [f32]) {
+        let images = x.len() / self.input_len();
+        assert_eq!(x.len(), images * self.input_len(), "convolution input");
+        assert_eq!(padded.len(), images * self.padded_len(), "padded images");
+        embed(
+            x,
+            self.input,
+            self.in_channels,
+            self.padded,
+            self.window.padding,
+            padded,
+        );
+    }
+
+    /// Adds a part of the gradient of the weights of a convolution without groups, over images
+    /// that [`Conv::pad`] padded.
+    ///
+    /// # Panics
+    /// When a length does not fit, or the part is of another convolution.
+    pub fn add_gradient_part(
+        &self,
+        padded: &[f32],
+        dy: &[f32],
+        part: GradientPart,
+        sums: &mut [f32],
+    ) {
+        let images = dy.len() / self.output_len();
+        assert_eq!(dy.len(), images * self.output_len(), "gradient of a result");
+        assert_eq!(padded.len(), images * self.padded_len(), "padded images");
+        let column = part.panel * PANEL;
+        let taps = &self.taps[0][part.first_tap..part.first_tap + part.taps];
+        // Few enough rows at once that they stay in cache while all taps meet them.
+        let block = (4096 / self.out_rows.len().max(1)).clamp(1, images.max(1));
+        for (padded, dy) in padded
+            .chunks(block * self.padded_len())
+            .zip(dy.chunks(block * self.output_len()))
+        {
+            let images = dy.len() / self.output_len();
+            outer_panel(OuterPanel {
+                a: padded,
+                rows: Rows {
+                    offsets: &self.rows,
+                    images,
+                    stride: self.padded_len(),
+                },
+                taps,
+                d: &dy[column..],
+                d_rows: Rows {
+                    offsets: &self.out_rows,
+                    images,
+                    stride: self.output_len(),
+                },
+                columns: (self.out_channels - column).min(PANEL),
+                width: sums.len() / part.taps.max(1),
+                sums,
+            });
+        }
+    }
+
     /// Adds gathered sums to gradients in the order of the weights, and of the bias.
     ///
     /// # Panics
@@ -472,7 +631,7 @@ impl Conv {
         images: usize,
         buffer: &'a mut Vec<f32>,
     ) -> (&'a [f32], Rows<'a>) {
-        let stride = self.padded[0] * self.padded[1] * self.in_channels;
+        let stride = self.padded_len();
         let rows = Rows {
             offsets: &self.rows,
             images,
@@ -556,5 +715,59 @@ fn crop(
     for (y, to) in to.chunks_exact_mut(row).enumerate() {
         let start = (y + at[0]) * from_row + at[1] * channels;
         to.copy_from_slice(&from[start..start + row]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(n: usize, seed: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| ((i * 7919 + seed * 104_729) % 1000) as f32 / 1000.0 - 0.5)
+            .collect()
+    }
+
+    fn cases() -> Vec<Conv> {
+        let three = Window::new([3, 3]).padding([1, 1]);
+        [
+            ([5, 6], 16, 40, three),
+            ([6, 5], 20, 70, three.stride([2, 2])),
+            ([4, 4], 3, 130, Window::new([1, 1]).stride([2, 2])),
+            ([1, 1], 33, 5, Window::new([1, 1])),
+        ]
+        .into_iter()
+        .map(|(input, from, to, window)| Conv::new(input, from, to, window, 1).unwrap())
+        .collect()
+    }
+
+    #[test]
+    fn parts_make_the_whole_gradient() {
+        for conv in cases() {
+            let images = 3;
+            let x = ramp(images * conv.input_len(), 1);
+            let dy = ramp(images * conv.output_len(), 2);
+            let mut whole = conv.gradient();
+            conv.add_weight_gradient(&x, &dy, images, &mut whole, &mut Scratch::default());
+            let mut padded = vec![0.0; images * conv.padded_len()];
+            conv.pad(&x, &mut padded);
+            let mut sums = conv.gradient();
+            for (part, sums) in sums.parts() {
+                conv.add_gradient_part(&padded, &dy, part, sums);
+            }
+            assert_eq!(sums.matrices()[0].data(), whole.matrices()[0].data());
+        }
+    }
+
+    #[test]
+    fn packing_backward_from_the_matrices_is_packing_from_the_weights() {
+        for conv in cases() {
+            let weights = ramp(conv.weight_len(), 3);
+            let (mut both, mut later) = (ConvWeights::default(), ConvWeights::default());
+            conv.pack(&weights, true, &mut both);
+            conv.pack(&weights, false, &mut later);
+            conv.pack_backward(&mut later);
+            assert_eq!(both.backward[0].data(), later.backward[0].data());
+        }
     }
 }

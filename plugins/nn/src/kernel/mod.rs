@@ -8,6 +8,7 @@ pub mod conv;
 pub mod dense;
 pub mod layout;
 pub mod loss;
+pub mod norm;
 pub mod pool;
 pub mod resize;
 pub mod tile;

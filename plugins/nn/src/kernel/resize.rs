@@ -3,6 +3,8 @@
 //! A resize is linear and separable: along each axis every output element is a weighted sum of
 //! two input elements. The gradient applies the same weights the other way round.
 
+use super::tile::vectorised;
+
 /// Where the samples of the output lie in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
@@ -89,6 +91,69 @@ impl Resize {
         }
     }
 
+    /// Resizes one channel-last image `[height, width, channels]`.
+    ///
+    /// # Panics
+    /// When a length does not fit.
+    pub fn forward_channels(&self, x: &[f32], channels: usize, out: &mut [f32]) {
+        assert_eq!(
+            self.sizes(x.len(), out.len()).0 * channels,
+            x.len(),
+            "one image"
+        );
+        let row = self.input[1] * channels;
+        vectorised(|| {
+            for (y, out) in self.axes[0]
+                .iter()
+                .zip(out.chunks_exact_mut(self.output[1] * channels))
+            {
+                let (top, bottom) = (&x[y.low * row..][..row], &x[y.high * row..][..row]);
+                for (s, out) in self.axes[1].iter().zip(out.chunks_exact_mut(channels)) {
+                    let at = |row: &'_ [f32], pixel: usize, i: usize| row[pixel * channels + i];
+                    for (i, out) in out.iter_mut().enumerate() {
+                        let a = at(top, s.low, i);
+                        let a = a + s.weight * (at(top, s.high, i) - a);
+                        let b = at(bottom, s.low, i);
+                        let b = b + s.weight * (at(bottom, s.high, i) - b);
+                        *out = a + y.weight * (b - a);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Gradient of the input of [`Resize::forward_channels`], written to `dx`.
+    ///
+    /// # Panics
+    /// When a length does not fit.
+    pub fn gradient_channels(&self, dy: &[f32], channels: usize, dx: &mut [f32]) {
+        assert_eq!(
+            self.sizes(dx.len(), dy.len()).0 * channels,
+            dx.len(),
+            "one image"
+        );
+        let width = self.input[1];
+        vectorised(|| {
+            dx.fill(0.0);
+            for (y, dy) in self.axes[0]
+                .iter()
+                .zip(dy.chunks_exact(self.output[1] * channels))
+            {
+                for (s, dy) in self.axes[1].iter().zip(dy.chunks_exact(channels)) {
+                    for (row, part) in [(y.low, 1.0 - y.weight), (y.high, y.weight)] {
+                        for (column, share) in [(s.low, 1.0 - s.weight), (s.high, s.weight)] {
+                            let weight = part * share;
+                            let dx = &mut dx[(row * width + column) * channels..][..channels];
+                            for (dx, dy) in dx.iter_mut().zip(dy) {
+                                *dx += weight * dy;
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+
     fn sizes(&self, input: usize, output: usize) -> (usize, usize) {
         let (from, to) = (
             self.input[0] * self.input[1],
@@ -146,6 +211,33 @@ mod tests {
         let mut three = [0.0; 3];
         Resize::new([1, 2], [1, 3], Sampling::BilinearCorners).forward(&[0.0, 4.0], &mut three);
         assert_eq!(three, [0.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn channel_last_images_are_resized_as_planes() {
+        let resize = Resize::new([3, 5], [7, 4], Sampling::Bilinear);
+        let channels = 3;
+        let plane = |c: usize, n: usize| (0..n).map(move |i| ((i * channels + c) as f32).sin());
+        let last = |n: usize| {
+            (0..n * channels)
+                .map(|i| (i as f32).sin())
+                .collect::<Vec<_>>()
+        };
+        let (x, dy) = (last(15), last(28));
+        let (mut y, mut dx) = (vec![0.0; dy.len()], vec![9.0; x.len()]);
+        resize.forward_channels(&x, channels, &mut y);
+        resize.gradient_channels(&dy, channels, &mut dx);
+        for c in 0..channels {
+            let (mut one, mut back) = (vec![0.0; 28], vec![0.0; 15]);
+            resize.forward(&plane(c, 15).collect::<Vec<_>>(), &mut one);
+            resize.gradient(&plane(c, 28).collect::<Vec<_>>(), &mut back);
+            for (i, want) in one.iter().enumerate() {
+                assert!((y[i * channels + c] - want).abs() < 1e-6);
+            }
+            for (i, want) in back.iter().enumerate() {
+                assert!((dx[i * channels + c] - want).abs() < 1e-5);
+            }
+        }
     }
 
     /// For a linear map A and its gradient map B: <A x, y> = <x, B y>.

@@ -209,6 +209,62 @@ impl Packed {
         &self.data[start..start + self.k * panel_width(self.ld, panel)]
     }
 
+    /// Multiplies every column by its factor.
+    ///
+    /// # Panics
+    /// When there are not as many factors as columns.
+    pub fn scale_columns(&mut self, factors: &[f32]) {
+        assert_eq!(factors.len(), self.n, "factors and columns");
+        let (k, ld) = (self.k, self.ld);
+        for (p, panel) in self.data.chunks_mut((k * PANEL).max(1)).enumerate() {
+            let factors = &factors[p * PANEL..];
+            for row in panel.chunks_exact_mut(panel_width(ld, p)) {
+                for (value, factor) in row.iter_mut().zip(factors) {
+                    *value *= factor;
+                }
+            }
+        }
+    }
+
+    /// Writes some rows, turned into columns, to `to`: element (r, j) to row `row + j`, column
+    /// `column + r - rows.start`.
+    ///
+    /// # Panics
+    /// When they do not fit.
+    pub fn transpose_rows(
+        &self,
+        rows: std::ops::Range<usize>,
+        to: &mut Packed,
+        row: usize,
+        column: usize,
+    ) {
+        const TILE: usize = 16;
+        assert!(
+            rows.end <= self.k && row + self.n <= to.k && column + rows.len() <= to.n,
+            "a turned matrix does not fit"
+        );
+        for panel in 0..self.panels() {
+            let (first, width) = (panel * PANEL, self.panel_width(panel));
+            let columns = width.min(self.n - first);
+            let from = self.panel(panel);
+            for start in rows.clone().step_by(TILE) {
+                let end = (start + TILE).min(rows.end);
+                for j in 0..columns {
+                    for r in start..end {
+                        let at = to.index(row + first + j, column + r - rows.start);
+                        to.data[at] = from[r * width + j];
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where row `i`, column `j` lies in [`Packed::data`].
+    pub fn index(&self, i: usize, j: usize) -> usize {
+        let panel = j / PANEL;
+        panel * PANEL * self.k + i * panel_width(self.ld, panel) + j % PANEL
+    }
+
     /// The elements, padding included.
     pub fn data(&self) -> &[f32] {
         &self.data
