@@ -81,6 +81,8 @@ fn printable(text: &str) -> String {
             '“' | '”' => out.push('"'),
             '→' => out.push_str("->"),
             '≈' => out.push('~'),
+            '≤' => out.push_str("<="),
+            '≥' => out.push_str(">="),
             c if get_raster(c, FontWeight::Regular, RasterHeight::Size16).is_some() => out.push(c),
             c if width_of(c.encode_utf8(&mut [0; 4])) == 0 => {}
             _ => out.push('?'),
@@ -189,6 +191,52 @@ impl Canvas {
         );
     }
 
+    /// A straight line with round ends between two points in pixels, smooth at its edges.
+    /// `width` is at least 1.
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, colour: Rgb<u8>) {
+        let reach = width / 2.0 + 1.0;
+        // A cast saturates, so that what lies outside the picture costs no more than its edge.
+        let low = |a: f64, b: f64| (a.min(b) - reach).floor().max(0.0) as u32;
+        let high =
+            |a: f64, b: f64, side: u32| ((a.max(b) + reach).ceil().max(0.0) as u32).min(side);
+        let (columns, rows) = self.picture.dimensions();
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let squared = dx * dx + dy * dy;
+        for y in low(from.1, to.1)..high(from.1, to.1, rows) {
+            for x in low(from.0, to.0)..high(from.0, to.0, columns) {
+                let (px, py) = (f64::from(x) + 0.5 - from.0, f64::from(y) + 0.5 - from.1);
+                let along = if squared > 0.0 {
+                    ((px * dx + py * dy) / squared).clamp(0.0, 1.0)
+                } else {
+                    0.0
+                };
+                let distance = (px - along * dx).hypot(py - along * dy);
+                let cover = (width / 2.0 + 0.5 - distance).clamp(0.0, 1.0);
+                if cover > 0.0 {
+                    self.ink(x, y, colour, cover);
+                }
+            }
+        }
+    }
+
+    /// A line of dashes.
+    pub(crate) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), width: f64, colour: Rgb<u8>) {
+        const DASH: f64 = 6.0;
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let at = |along: f64| {
+            let share = (along / length).min(1.0);
+            (
+                from.0 + share * (to.0 - from.0),
+                from.1 + share * (to.1 - from.1),
+            )
+        };
+        let pieces = (length / (2.0 * DASH)).ceil() as u32;
+        for piece in 0..pieces {
+            let start = f64::from(piece) * 2.0 * DASH;
+            self.line(at(start), at(start + DASH), width, colour);
+        }
+    }
+
     fn ink(&mut self, x: u32, y: u32, colour: Rgb<u8>, alpha: f64) {
         if let Some(pixel) = self.picture.get_pixel_mut_checked(x, y) {
             *pixel = blend(*pixel, colour, alpha);
@@ -259,6 +307,31 @@ mod tests {
             Font::BODY.elide_middle("ig{steps: 50}", advance * 9),
             "ig{s..50}"
         );
+    }
+
+    #[test]
+    fn lines_cover_what_lies_within_their_width() {
+        let mut canvas = Canvas::new("test", 20, 20).unwrap();
+        canvas.line((2.0, 10.0), (18.0, 10.0), 2.0, INK);
+        let picture = canvas.finish();
+        assert_eq!(*picture.get_pixel(10, 9), INK);
+        assert_eq!(*picture.get_pixel(10, 10), INK);
+        assert_eq!(*picture.get_pixel(10, 12), WHITE);
+        assert_eq!(*picture.get_pixel(0, 10), WHITE);
+        let mut outside = Canvas::new("test", 4, 4).unwrap();
+        outside.line((-1e12, -50.0), (1e12, -40.0), 2.0, INK);
+        outside.dashes((1.0, 1.0), (1.0, 1.0), 2.0, INK);
+        assert!(outside.finish().pixels().all(|pixel| *pixel == WHITE));
+    }
+
+    #[test]
+    fn dashes_leave_gaps() {
+        let mut canvas = Canvas::new("test", 40, 8).unwrap();
+        canvas.dashes((0.0, 4.0), (40.0, 4.0), 2.0, INK);
+        let picture = canvas.finish();
+        assert_eq!(*picture.get_pixel(3, 4), INK);
+        assert_eq!(*picture.get_pixel(9, 4), WHITE);
+        assert_eq!(*picture.get_pixel(15, 4), INK);
     }
 
     #[test]

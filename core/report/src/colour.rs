@@ -6,6 +6,23 @@
 use colorous::{BLUES, Gradient, INFERNO, RED_BLUE};
 use image::Rgb;
 
+/// Colours of series and classes, told apart by colour-blind eyes too (Okabe and Ito 2008; their
+/// black and yellow are left out, being ink and too light for lines). More series than colours
+/// start over.
+const SERIES: [Rgb<u8>; 6] = [
+    Rgb([0, 114, 178]),
+    Rgb([230, 159, 0]),
+    Rgb([0, 158, 115]),
+    Rgb([204, 121, 167]),
+    Rgb([86, 180, 233]),
+    Rgb([213, 94, 0]),
+];
+
+/// The colour of a series.
+pub(crate) fn series(number: usize) -> Rgb<u8> {
+    SERIES[number % SERIES.len()]
+}
+
 /// A colour scale over 0–1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {

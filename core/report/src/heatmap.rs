@@ -45,12 +45,12 @@ pub fn agreement_image(matrix: &AgreementMatrix) -> Result<RgbImage, FigureError
         scale: Scale::Diverging,
         ends: ["-1", "0", "1"],
     };
-    draw(&matrix.title, None, &matrix.labels, cell, bar)
+    draw(&matrix.title, &[], &matrix.labels, &[("", &cell)], &bar)
 }
 
-/// A confusion matrix as a picture: truth down, prediction across, counts in the cells, the
-/// colour showing each count's share of its true class on a square-root scale, on which mistakes
-/// of a few percent still show.
+/// A confusion matrix as a picture, twice: counts at the left, shares of the true class at the
+/// right; truth down, prediction across. The colour shows the share on a square-root scale, on
+/// which mistakes of a few percent still show.
 ///
 /// # Errors
 ///
@@ -59,29 +59,46 @@ pub fn confusion_image(matrix: &ConfusionMatrix) -> Result<RgbImage, FigureError
     let totals: Vec<u64> = (0..matrix.classes.len())
         .map(|i| matrix.of_truth(i))
         .collect();
-    let cell = |truth: usize, prediction: usize| {
+    let share = |truth: usize, prediction: usize| {
         let count = matrix.count(truth, prediction);
-        let share = (totals[truth] > 0).then(|| (count as f64 / totals[truth] as f64).sqrt());
-        let text = if count == 0 {
+        (totals[truth] > 0).then(|| count as f64 / totals[truth] as f64)
+    };
+    let drawn = |truth: usize, prediction: usize, text: String| Drawn {
+        text: if matrix.count(truth, prediction) == 0 {
             String::new()
         } else {
-            count.to_string()
-        };
-        Drawn {
-            text,
-            share,
-            strong: truth == prediction,
-        }
+            text
+        },
+        share: share(truth, prediction).map(f64::sqrt),
+        strong: truth == prediction,
+    };
+    let counts = |truth: usize, prediction: usize| {
+        let count = matrix.count(truth, prediction);
+        drawn(truth, prediction, count.to_string())
+    };
+    let shares = |truth: usize, prediction: usize| {
+        let share = share(truth, prediction).unwrap_or(f64::NAN);
+        drawn(truth, prediction, share_text(share))
     };
     let bar = Bar {
         scale: Scale::Amount,
         ends: ["0", ".25", "1"],
     };
-    let axes = Some([
+    let notes = [
         "true class (down), predicted (across)",
         "colour: share of the true class, square-root scale",
-    ]);
-    draw(&matrix.title, axes, &matrix.classes, cell, bar)
+    ];
+    let grids: [Grid<'_>; 2] = [("counts", &counts), ("shares of the true class", &shares)];
+    draw(&matrix.title, &notes, &matrix.classes, &grids, &bar)
+}
+
+/// A share in three digits; one too small for them, but not nothing, says so.
+fn share_text(share: f64) -> String {
+    if share < 0.0005 {
+        "<.001".to_owned()
+    } else {
+        fixed(share, 3, &DIGITS)
+    }
 }
 
 struct Drawn {
@@ -90,18 +107,23 @@ struct Drawn {
     strong: bool,
 }
 
+/// A heading (may be empty) and what stands in each cell.
+type Grid<'a> = (&'a str, &'a dyn Fn(usize, usize) -> Drawn);
+
 struct Bar {
     scale: Scale,
     /// At 0, 0.5 and 1 of the scale.
     ends: [&'static str; 3],
 }
 
+const GRID_GAP: u32 = 28;
+
 fn draw(
     title: &str,
-    notes: Option<[&str; 2]>,
+    notes: &[&str],
     labels: &[String],
-    cell: impl Fn(usize, usize) -> Drawn,
-    bar: Bar,
+    grids: &[Grid<'_>],
+    bar: &Bar,
 ) -> Result<RgbImage, FigureError> {
     if labels.is_empty() {
         return Err(FigureError::Empty {
@@ -117,27 +139,18 @@ fn draw(
         .map(|name| Font::BODY.width(name))
         .max()
         .unwrap_or(0);
-    let n = labels.len() as u64;
-    let (grid_width, grid_height) = (n * u64::from(CELL_WIDTH), n * u64::from(CELL_HEIGHT));
-    let header = TITLE_BLOCK
-        + if notes.is_some() {
-            2 * AXIS_BLOCK + 6
-        } else {
-            0
-        };
+    let side = labels.len() as u64;
+    let (grid_width, grid_height) = (side * u64::from(CELL_WIDTH), side * u64::from(CELL_HEIGHT));
     let left = MARGIN + longest + LABEL_GAP;
-    let top = MARGIN + header + longest + LABEL_GAP;
+    let top = MARGIN + header(notes, grids) + longest + LABEL_GAP;
     let bar_block = u64::from(20 + BAR_WIDTH + 6 + Font::BODY.width(".25"));
-    let least = notes
-        .iter()
-        .flatten()
-        .map(|note| u64::from(Font::BODY.width(note)))
-        .max();
-    let least = least.unwrap_or(0) + 2 * u64::from(MARGIN);
-    let width = (u64::from(left) + grid_width + bar_block + u64::from(MARGIN)).max(least);
+    let notes_width = notes.iter().map(|note| Font::BODY.width(note)).max();
+    let least = u64::from(notes_width.unwrap_or(0) + 2 * MARGIN);
+    let count = grids.len() as u64;
+    let all_grids = count * grid_width + (count - 1) * u64::from(GRID_GAP);
+    let width = (u64::from(left) + all_grids + bar_block + u64::from(MARGIN)).max(least);
     let height = u64::from(top) + grid_height + u64::from(MARGIN);
     let mut canvas = Canvas::new(&format!("the matrix {title}"), width, height)?;
-
     let room = width as u32 - 2 * MARGIN;
     canvas.text(
         MARGIN,
@@ -146,32 +159,63 @@ fn draw(
         Font::TITLE,
         INK,
     );
-    for (i, note) in notes.iter().flatten().enumerate() {
+    for (i, note) in notes.iter().enumerate() {
         let y = MARGIN + TITLE_BLOCK + i as u32 * AXIS_BLOCK;
         canvas.text(MARGIN, y, note, Font::BODY, FAINT_INK);
     }
-    let middle = |cell: u32| (cell - Font::BODY.height()) / 2;
     for (i, name) in names.iter().enumerate() {
-        let (x, y) = (left + i as u32 * CELL_WIDTH, top + i as u32 * CELL_HEIGHT);
-        canvas.text_right(
-            left - LABEL_GAP,
-            y + middle(CELL_HEIGHT),
-            name,
-            Font::BODY,
-            INK,
+        let y = top + i as u32 * CELL_HEIGHT + middle(CELL_HEIGHT);
+        canvas.text_right(left - LABEL_GAP, y, name, Font::BODY, INK);
+    }
+    for (number, grid) in grids.iter().enumerate() {
+        let x = left + number as u32 * (grid_width as u32 + GRID_GAP);
+        draw_grid(&mut canvas, (x, top, longest), &names, grid, bar.scale);
+    }
+    let bar_left = left + all_grids as u32 + 20;
+    draw_bar(&mut canvas, bar_left, top, grid_height as u32, bar);
+    Ok(canvas.finish())
+}
+
+/// Height of title, notes and headings.
+fn header(notes: &[&str], grids: &[Grid<'_>]) -> u32 {
+    let notes = match notes.len() as u32 {
+        0 => 0,
+        lines => lines * AXIS_BLOCK + 6,
+    };
+    let headed = grids.iter().any(|(heading, _)| !heading.is_empty());
+    TITLE_BLOCK + notes + if headed { AXIS_BLOCK + 6 } else { 0 }
+}
+
+fn middle(cell: u32) -> u32 {
+    (cell - Font::BODY.height()) / 2
+}
+
+/// One grid with its heading and the names of its columns, whose longest takes `longest`.
+fn draw_grid(
+    canvas: &mut Canvas,
+    (left, top, longest): (u32, u32, u32),
+    names: &[String],
+    (heading, cell): &Grid<'_>,
+    scale: Scale,
+) {
+    let heading_top = top - LABEL_GAP - longest - AXIS_BLOCK - 6;
+    if !heading.is_empty() {
+        let room = names.len() as u32 * CELL_WIDTH;
+        let heading = Font::BOLD.elide(heading, room.max(CELL_WIDTH * 2));
+        canvas.text(left, heading_top, &heading, Font::BOLD, INK);
+    }
+    for (row, name) in names.iter().enumerate() {
+        let (x, y) = (
+            left + row as u32 * CELL_WIDTH,
+            top + row as u32 * CELL_HEIGHT,
         );
-        canvas.text_upwards(
-            x + middle(CELL_WIDTH),
-            top - LABEL_GAP,
-            name,
-            Font::BODY,
-            INK,
-        );
-        for other in 0..names.len() {
-            let drawn = cell(i, other);
-            let x = left + other as u32 * CELL_WIDTH;
+        let bottom = top - LABEL_GAP;
+        canvas.text_upwards(x + middle(CELL_WIDTH), bottom, name, Font::BODY, INK);
+        for column in 0..names.len() {
+            let drawn = cell(row, column);
+            let x = left + column as u32 * CELL_WIDTH;
             let ground = match drawn.share {
-                Some(share) => bar.scale.at(share),
+                Some(share) => scale.at(share),
                 None => crate::canvas::WHITE,
             };
             canvas.fill(x, y, CELL_WIDTH - 1, CELL_HEIGHT - 1, ground);
@@ -181,14 +225,6 @@ fn draw(
             canvas.text_centred(place, y + middle(CELL_HEIGHT), &text, font, ink_on(ground));
         }
     }
-    draw_bar(
-        &mut canvas,
-        left + grid_width as u32 + 20,
-        top,
-        grid_height as u32,
-        &bar,
-    );
-    Ok(canvas.finish())
 }
 
 fn draw_bar(canvas: &mut Canvas, x: u32, top: u32, height: u32, bar: &Bar) {
@@ -240,12 +276,24 @@ mod tests {
         };
         let picture = confusion_image(&matrix).unwrap();
         let left = MARGIN + Font::BODY.width("a") + LABEL_GAP;
-        let top = MARGIN + TITLE_BLOCK + 2 * AXIS_BLOCK + 6 + Font::BODY.width("a") + LABEL_GAP;
-        assert_eq!(*picture.get_pixel(left + 2, top + 2), Scale::Amount.at(0.5));
-        assert_eq!(
-            *picture.get_pixel(left + CELL_WIDTH + 2, top + 2),
-            Scale::Amount.at(0.75f64.sqrt())
-        );
+        let headings = TITLE_BLOCK + 3 * AXIS_BLOCK + 12;
+        let top = MARGIN + headings + Font::BODY.width("a") + LABEL_GAP;
+        // Both grids are coloured alike.
+        for left in [left, left + 2 * CELL_WIDTH + GRID_GAP] {
+            assert_eq!(*picture.get_pixel(left + 2, top + 2), Scale::Amount.at(0.5));
+            assert_eq!(
+                *picture.get_pixel(left + CELL_WIDTH + 2, top + 2),
+                Scale::Amount.at(0.75f64.sqrt())
+            );
+        }
+    }
+
+    #[test]
+    fn small_shares_are_not_shown_as_nothing() {
+        assert_eq!(share_text(0.8571), ".857");
+        assert_eq!(share_text(0.0005), ".001");
+        assert_eq!(share_text(0.0001), "<.001");
+        assert_eq!(share_text(1.0), "1.000");
     }
 
     #[test]

@@ -10,32 +10,51 @@
 //! [`encode_png`].
 
 mod agreement;
+mod bars;
 mod canvas;
+mod chart;
+mod classification;
 mod colour;
+mod comparison;
 mod confusion;
+mod curve;
 mod estimate;
 mod figure;
+mod gallery;
 mod heatmap;
+mod importance;
 mod leaderboard;
 mod listing;
 mod number;
 mod panel;
+mod reliability;
 mod reproduction;
 mod strip;
 mod style;
 mod table;
 mod training;
+mod tree;
 
 pub use agreement::{AgreementMatrix, agreement_text};
+pub use bars::{BarChart, BarGroup, bar_image};
+pub use classification::{
+    ClassLine, ClassificationReport, ModelLine, classification_text, models_text,
+};
+pub use comparison::{Comparison, Outcome, comparison_markdown, comparison_text};
 pub use confusion::{ConfusionMatrix, confusion_text};
+pub use curve::{CurveError, CurvePoint, TrainingCurve, training_image};
 pub use estimate::{Direction, Estimate};
 pub use figure::{FigureError, encode_png, grey_image};
+pub use gallery::{Gallery, GalleryItem, GallerySection, gallery_image};
 pub use heatmap::{agreement_image, confusion_image};
+pub use importance::{ImportanceMap, importance_image};
 pub use leaderboard::{Column, LeaderboardView, ModelBlock, Row, RowStatus, leaderboard_text};
 pub use listing::{CellFailure, PluginRow, ScoreRow, catalogue_text, failures_text, plugins_text};
 pub use number::duration_text;
+pub use reliability::{ReliabilityBin, ReliabilityDiagram, reliability_image};
 pub use reproduction::{ReproductionRow, Verdict, reproduction_text};
 pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
 pub use style::{Emphasis, Style};
 pub use table::{Align, Cell, Table, TableColumn};
 pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
+pub use tree::{DecisionTree, TREE_DEPTH, TreeError, TreeNode, TreeSplit, tree_image, tree_svg};

@@ -28,15 +28,19 @@ pub(crate) struct Fit {
 
 impl Fit {
     pub(crate) fn of(width: u32, height: u32) -> Self {
+        Self::within(SIDE, width, height)
+    }
+
+    fn within(square: u32, width: u32, height: u32) -> Self {
         let longest = width.max(height).max(1);
         let scaled = |side: u32| {
-            let exact = u64::from(side) * u64::from(SIDE) / u64::from(longest);
-            (exact as u32).clamp(1, SIDE)
+            let exact = u64::from(side) * u64::from(square) / u64::from(longest);
+            (exact as u32).clamp(1, square)
         };
         let (width, height) = (scaled(width), scaled(height));
         Self {
-            x: (SIDE - width) / 2,
-            y: (SIDE - height) / 2,
+            x: (square - width) / 2,
+            y: (square - height) / 2,
             width,
             height,
         }
@@ -56,7 +60,17 @@ fn scaled(picture: &RgbImage, fit: Fit) -> RgbImage {
 
 /// Draws `picture` into the square at (`x`, `y`).
 pub(crate) fn draw_picture(canvas: &mut Canvas, x: u32, y: u32, picture: &RgbImage) {
-    let fit = Fit::of(picture.width(), picture.height());
+    draw_picture_of(canvas, (x, y), SIDE, picture);
+}
+
+/// Draws `picture` into a square of that side at (`x`, `y`).
+pub(crate) fn draw_picture_of(
+    canvas: &mut Canvas,
+    (x, y): (u32, u32),
+    side: u32,
+    picture: &RgbImage,
+) {
+    let fit = Fit::within(side, picture.width(), picture.height());
     canvas.paste(x + fit.x, y + fit.y, &scaled(picture, fit));
     canvas.frame(x + fit.x, y + fit.y, fit.width, fit.height, RULE);
 }

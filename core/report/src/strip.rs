@@ -72,8 +72,8 @@ const BELOW_BLOCK: u32 = if 2 * Font::BODY.height() + 2 > BAR_BLOCK {
 } else {
     BAR_BLOCK
 };
-const RIGHT: Rgb<u8> = Rgb([24, 120, 60]);
-const WRONG: Rgb<u8> = Rgb([178, 34, 34]);
+pub(crate) const RIGHT: Rgb<u8> = Rgb([24, 120, 60]);
+pub(crate) const WRONG: Rgb<u8> = Rgb([178, 34, 34]);
 
 /// Draws the figure.
 ///
