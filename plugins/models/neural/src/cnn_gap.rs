@@ -4,6 +4,7 @@
 use xbench_nn::Window;
 
 use crate::network::{Architecture, Init, Layer, Op};
+use crate::train::{Preset, Recipe};
 
 /// The layer whose channels the dense layer weighs.
 pub const FEATURE_LAYER: &str = "conv3";
@@ -56,5 +57,14 @@ pub fn architecture(input: [usize; 3], classes: usize) -> Architecture {
             },
         ],
         init: Init::Glorot,
+        first_init: None,
+    }
+}
+
+/// The recipe of a preset.
+pub fn recipe(preset: Preset, seed: u64) -> Recipe {
+    match preset {
+        Preset::Published => Recipe::plain(seed),
+        Preset::Best => Recipe::one_cycle(seed),
     }
 }

@@ -5,6 +5,7 @@
 use xbench_nn::Window;
 
 use crate::network::{Architecture, Init, Layer, Op};
+use crate::train::{Preset, Recipe};
 
 /// The network for images `[channels, height, width]`, at least 12 pixels either way.
 pub fn architecture(input: [usize; 3], classes: usize) -> Architecture {
@@ -59,5 +60,14 @@ pub fn architecture(input: [usize; 3], classes: usize) -> Architecture {
             },
         ],
         init: Init::Glorot,
+        first_init: None,
+    }
+}
+
+/// The recipe of a preset.
+pub fn recipe(preset: Preset, seed: u64) -> Recipe {
+    match preset {
+        Preset::Published => Recipe::plain(seed),
+        Preset::Best => Recipe::one_cycle(seed),
     }
 }

@@ -3,7 +3,7 @@
 use xbench_nn::Window;
 
 /// What a layer computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// Convolution with bias, followed by ReLU.
     Conv {
@@ -25,6 +25,12 @@ pub enum Op {
         /// Whether ReLU follows.
         relu: bool,
     },
+    /// In training, sets each value to zero with this probability and divides the others by the
+    /// probability of staying (inverted dropout, after Srivastava et al. 2014); else the identity.
+    Dropout {
+        /// At least 0, below 1.
+        rate: f32,
+    },
 }
 
 impl Op {
@@ -35,14 +41,14 @@ impl Op {
             Op::MaxPool(_) => "max_pool2d",
             Op::AveragePool(_) => "avg_pool2d",
             Op::GlobalAverage => "global_avg_pool2d",
-            Op::Dense { relu: true, .. } => "linear",
-            Op::Dense { relu: false, .. } => "linear",
+            Op::Dense { .. } => "linear",
+            Op::Dropout { .. } => "dropout",
         }
     }
 }
 
 /// A named layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Unique within its network.
     pub name: &'static str,
@@ -57,11 +63,14 @@ pub enum Init {
     Glorot,
     /// PyTorch's default: weights and biases uniform within ±1/√(fan in).
     FanIn,
+    /// Keras' He-normal: normal weights of standard deviation √(2/fan in), drawn again beyond two
+    /// standard deviations and widened to make up for it (He et al. 2015), zero biases.
+    HeNormal,
 }
 
 /// A sequential network: the input's shape and the layers in forward order. The last layer gives
 /// the logits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// Short name, for example `cnn-gap`.
     pub name: &'static str,
@@ -71,4 +80,16 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
     /// How weights are drawn.
     pub init: Init,
+    /// How the first layer's are drawn, where that differs.
+    pub first_init: Option<Init>,
+}
+
+impl Architecture {
+    /// How the weights of layer `i` are drawn.
+    pub(super) fn init_of(&self, i: usize) -> Init {
+        match self.first_init {
+            Some(first) if i == 0 => first,
+            _ => self.init,
+        }
+    }
 }

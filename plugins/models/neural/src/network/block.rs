@@ -6,6 +6,7 @@
 
 use xbench_nn::kernel::{Scratch, layout, reuse};
 
+use super::dropout::{self, Noise};
 use super::plan::{Pack, Plan, Step, Sums};
 
 /// Images in a block. Fixed, because weight gradients are summed block by block: the sum must
@@ -23,6 +24,7 @@ pub(super) struct Workspace {
     next: Vec<f32>,
     scratch: Scratch,
     images: usize,
+    noise: Option<Noise>,
 }
 
 /// What the forward pass must leave behind.
@@ -34,7 +36,21 @@ pub(super) struct Keep {
     pub(super) layer: Option<usize>,
 }
 
+/// Where a backward pass begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// The layer whose output's gradient is given.
+    pub(super) from: usize,
+    /// The layer whose output's gradient is wanted; none for the input.
+    pub(super) to: Option<usize>,
+}
+
 impl Workspace {
+    /// Sets what dropout draws from in the passes that follow; with none it is the identity.
+    pub(super) fn set_noise(&mut self, noise: Option<Noise>) {
+        self.noise = noise;
+    }
+
     /// Runs layers `0..=last` on channel-first images.
     pub(super) fn forward(
         &mut self,
@@ -89,6 +105,12 @@ impl Workspace {
                 pool.max(x, out, origins);
             }
             (Step::Average(pool), _) => pool.average(x, out),
+            (Step::Dropout { rate }, _) => {
+                out.copy_from_slice(x);
+                if let Some(noise) = &self.noise {
+                    dropout::apply(noise, i, *rate, layer.len(), out);
+                }
+            }
             _ => unreachable!("weights are packed by the same plan"),
         }
     }
@@ -148,7 +170,7 @@ impl Workspace {
         );
     }
 
-    /// Back from the gradient of the logits to the output of layer `to`, or with `None` to the
+    /// Back from the gradient of one layer's output, channel-first, to that of another or of the
     /// input; with `sums` the gradients of the parameters on the way are added to them, and the
     /// input's own gradient is not worked out.
     pub(super) fn backward(
@@ -156,15 +178,17 @@ impl Workspace {
         plan: &Plan,
         packs: &[Pack],
         gradient: &[f32],
-        to: Option<usize>,
+        Span { from, to }: Span,
         keep: Keep,
         mut sums: Option<&mut [Sums]>,
     ) {
         let images = self.images;
-        reuse(&mut self.gradient, gradient.len()).copy_from_slice(gradient);
+        let begin = &plan.layers[from];
+        let own = reuse(&mut self.gradient, gradient.len());
+        layout::to_channel_last(gradient, begin.channels, begin.pixels, own);
         let first = to.map_or(0, |layer| layer + 1);
         let mut masked = false;
-        for i in (first..plan.layers.len()).rev() {
+        for i in (first..=from).rev() {
             let layer = &plan.layers[i];
             let dy = &mut self.gradient[..images * layer.len()];
             if layer.relu() && !masked {
@@ -175,6 +199,7 @@ impl Workspace {
                 0 => &self.input[..images * plan.input_len()],
                 // A folded convolution's output is gone, and no pooling needs it.
                 _ if matches!(layer.step, Step::Max(_) | Step::Average(_)) => &[],
+
                 _ => &self.outputs[i - 1][..images * plan.layers[i - 1].len()],
             };
             if let Some(sums) = sums.as_deref_mut() {
@@ -213,6 +238,12 @@ impl Workspace {
                     pool.max_gradient(dy, &self.origins[i][..dy.len()], dx);
                 }
                 (Step::Average(pool), _) => pool.average_gradient(dy, dx),
+                (Step::Dropout { rate }, _) => {
+                    dx.copy_from_slice(dy);
+                    if let Some(noise) = &self.noise {
+                        dropout::apply(noise, i, *rate, layer.len(), dx);
+                    }
+                }
                 _ => unreachable!("weights are packed by the same plan"),
             }
             std::mem::swap(&mut self.gradient, &mut self.next);

@@ -23,6 +23,14 @@ pub enum NetworkError {
         /// Why not.
         source: xbench_nn::Error,
     },
+    /// A share of dropped values that is none.
+    #[error("layer '{layer}': dropout rate {rate}, which must be at least 0 and below 1")]
+    DropoutRate {
+        /// The layer's name.
+        layer: &'static str,
+        /// Its rate.
+        rate: f32,
+    },
     /// A layer that is not there.
     #[error("no layer '{layer}'; the layers are {}", known.join(", "))]
     NoSuchLayer {
@@ -66,6 +74,15 @@ pub enum NetworkError {
     /// The caller's monitor asked to stop.
     #[error("training was cancelled: {0}")]
     Cancelled(String),
+    /// A hybrid without its support vector machine.
+    #[error("the model is not trained: train it, or give it weights")]
+    Untrained,
+    /// A support vector machine.
+    #[error(transparent)]
+    Machine(#[from] xbench_svm::SvmError),
+    /// The state of an interrupted training does not fit this one.
+    #[error("the state of the interrupted training cannot be used: {0}; train from the start")]
+    Checkpoint(String),
     /// The loss is no longer a number.
     #[error(
         "training diverged in epoch {epoch} at step {step}: the loss is {loss}; lower the learning rate"

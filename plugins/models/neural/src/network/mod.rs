@@ -7,6 +7,7 @@
 
 mod architecture;
 mod block;
+mod dropout;
 mod error;
 mod parameters;
 mod plan;
@@ -17,11 +18,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use xbench_nn::Threads;
 
 pub use architecture::{Architecture, Init, Layer, Op};
+pub use dropout::Noise;
 pub use error::NetworkError;
 pub use parameters::NamedParameter;
 pub use tape::Tape;
 
-use block::{BLOCK, Keep, Workspace};
+use block::{BLOCK, Keep, Span, Workspace};
 use plan::{Pack, Plan};
 
 /// A network with its weights. Rows are independent: row `i` of every result depends on image
@@ -66,7 +68,7 @@ impl Network {
     /// When the layers do not fit the input.
     pub fn new(architecture: Architecture, seed: u64) -> Result<Self, NetworkError> {
         let plan = Arc::new(Plan::new(&architecture)?);
-        let parameters = parameters::draw(&plan, architecture.init, seed);
+        let parameters = parameters::draw(&plan, &architecture, seed);
         let mut packs = Vec::new();
         plan.pack(&parameters, &mut packs);
         Ok(Network {
@@ -166,14 +168,40 @@ impl Network {
         layer: Option<&str>,
         want_activation: bool,
     ) -> Result<Pullback, NetworkError> {
-        let layer = layer.map(|name| self.plan.index(name)).transpose()?;
+        let last = self.plan.layers.len() - 1;
+        self.pull(threads, x, (last, logits_gradient), layer, want_activation)
+    }
+
+    /// As [`Network::vjp`], for a gradient of the named layer's activation instead of the logits.
+    ///
+    /// # Errors
+    /// When there is no such layer, the one lies behind the other, or a length does not fit.
+    pub fn vjp_from(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        (from, gradient): (&str, &[f32]),
+        layer: Option<&str>,
+        want_activation: bool,
+    ) -> Result<Pullback, NetworkError> {
+        let from = self.plan.index(from)?;
+        self.pull(threads, x, (from, gradient), layer, want_activation)
+    }
+
+    fn pull(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        (from, given): (usize, &[f32]),
+        layer: Option<&str>,
+        want_activation: bool,
+    ) -> Result<Pullback, NetworkError> {
+        let layer = layer
+            .map(|name| self.plan.index_up_to(name, from))
+            .transpose()?;
         let images = self.images(x)?;
-        let (input, outputs) = (self.input_len(), self.outputs());
-        length(
-            "gradient of the logits",
-            logits_gradient.len(),
-            images * outputs,
-        )?;
+        let (input, outputs) = (self.input_len(), self.plan.layers[from].len());
+        length("gradient to pull back", given.len(), images * outputs)?;
         let width = layer.map_or(input, |l| self.plan.layers[l].len());
         let mut gradient = vec![0.0; images * width];
         let mut activation = vec![0.0; if want_activation { images * width } else { 0 }];
@@ -184,7 +212,7 @@ impl Network {
         };
         let jobs: Vec<_> = x
             .chunks(BLOCK * input)
-            .zip(logits_gradient.chunks(BLOCK * outputs))
+            .zip(given.chunks(BLOCK * outputs))
             .zip(gradient.chunks_mut(BLOCK * width))
             .zip(activations)
             .collect();
@@ -192,17 +220,17 @@ impl Network {
             backward: true,
             layer,
         };
-        let last = self.plan.layers.len() - 1;
         threads.map(jobs, |(((x, dy), gradient), activation)| {
             self.with_workspace(|space| {
-                space.forward(&self.plan, &self.parameters, &self.packs, x, last, keep);
+                space.forward(&self.plan, &self.parameters, &self.packs, x, from, keep);
                 if let Some(activation) = activation {
                     match layer {
                         None => activation.copy_from_slice(x),
                         Some(layer) => space.write_output(&self.plan, layer, activation),
                     }
                 }
-                space.backward(&self.plan, &self.packs, dy, layer, keep, None);
+                let span = Span { from, to: layer };
+                space.backward(&self.plan, &self.packs, dy, span, keep, None);
                 space.write_gradient(&self.plan, layer, gradient);
             });
         });

@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use xbench_plugin::rng::CounterRng;
 
-use super::architecture::Init;
+use super::architecture::{Architecture, Init};
 use super::plan::{ParameterRange, Plan};
 use super::{Network, NetworkError};
 
@@ -23,13 +23,13 @@ pub struct NamedParameter<'a> {
 }
 
 /// Draws all parameters; each layer from a stream of its own.
-pub(super) fn draw(plan: &Plan, init: Init, seed: u64) -> Vec<f32> {
+pub(super) fn draw(plan: &Plan, architecture: &Architecture, seed: u64) -> Vec<f32> {
     let mut parameters = vec![0.0; plan.parameter_count];
     for (i, layer) in plan.layers.iter().enumerate() {
         if let Some(range) = &layer.parameters {
             draw_layer(
                 range,
-                init,
+                architecture.init_of(i),
                 CounterRng::new(seed).stream(i as u64),
                 &mut parameters,
             );
@@ -39,7 +39,13 @@ pub(super) fn draw(plan: &Plan, init: Init, seed: u64) -> Vec<f32> {
 }
 
 fn draw_layer(range: &ParameterRange, init: Init, rng: CounterRng, parameters: &mut [f32]) {
+    let weight = &mut parameters[range.weight.clone()];
     let (limit, bias_limit) = match init {
+        Init::HeNormal => {
+            draw_he_normal(range.fan_in, rng.stream(0), weight);
+            parameters[range.bias.clone()].fill(0.0);
+            return;
+        }
         Init::Glorot => ((6.0 / (range.fan_in + range.fan_out) as f64).sqrt(), 0.0),
         Init::FanIn => {
             let limit = 1.0 / (range.fan_in as f64).sqrt();
@@ -51,12 +57,28 @@ fn draw_layer(range: &ParameterRange, init: Init, rng: CounterRng, parameters: &
             *value = ((2.0 * rng.uniform(i as u64) - 1.0) * limit) as f32;
         }
     };
-    uniform(rng.stream(0), limit, &mut parameters[range.weight.clone()]);
+    uniform(rng.stream(0), limit, weight);
     uniform(
         rng.stream(1),
         bias_limit,
         &mut parameters[range.bias.clone()],
     );
+}
+
+/// Standard deviation of a standard normal value cut off at ±2: √(1 − 2·2φ(2) / (2Φ(2) − 1)).
+const CUT_DEVIATION: f64 = 0.879_625_661_034_239_8;
+
+fn draw_he_normal(fan_in: usize, rng: CounterRng, values: &mut [f32]) {
+    let deviation = (2.0 / fan_in as f64).sqrt() / CUT_DEVIATION;
+    for (i, value) in values.iter_mut().enumerate() {
+        // Each round draws from a stream of its own; 95 % of the values stay in the first, and
+        // after 64 rounds the chance of being outside is below 1e-85.
+        let drawn = (0..64)
+            .map(|round| rng.stream(round).normal(i as u64))
+            .find(|z| z.abs() <= 2.0)
+            .unwrap_or(0.0);
+        *value = (drawn * deviation) as f32;
+    }
 }
 
 impl Network {
@@ -133,7 +155,8 @@ impl Network {
         for (i, layer) in self.plan.layers[..end].iter().enumerate().skip(at) {
             if let Some(range) = &layer.parameters {
                 let rng = CounterRng::new(seed).stream(i as u64);
-                draw_layer(range, self.architecture.init, rng, &mut self.parameters);
+                let init = self.architecture.init_of(i);
+                draw_layer(range, init, rng, &mut self.parameters);
             }
         }
         self.plan.pack(&self.parameters, &mut self.packs);
@@ -188,6 +211,19 @@ impl Network {
         let refuse = NetworkError::Weights;
         let tensors = SafeTensors::deserialize(file)
             .map_err(|e| refuse(format!("not a readable safetensors file: {e}")))?;
+        self.read(&tensors, |_| false)
+    }
+
+    /// As [`Network::load`], from a file that holds other tensors too: those that `others` knows.
+    ///
+    /// # Errors
+    /// As [`Network::load`].
+    pub fn read(
+        &mut self,
+        tensors: &SafeTensors<'_>,
+        others: impl Fn(&str) -> bool,
+    ) -> Result<(), NetworkError> {
+        let refuse = NetworkError::Weights;
         let mut views: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
         let mut parameters = Vec::with_capacity(self.plan.parameter_count);
         for expected in self.named_parameters() {
@@ -223,7 +259,7 @@ impl Network {
                 parameters.push(value);
             }
         }
-        if let Some(name) = views.keys().next() {
+        if let Some(name) = views.keys().find(|name| !others(name)) {
             return Err(refuse(format!("unknown tensor '{name}'")));
         }
         self.set_parameters(&parameters)

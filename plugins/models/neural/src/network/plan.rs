@@ -20,6 +20,7 @@ pub(super) enum Step {
     Max(Pool),
     Average(Pool),
     Dense { dense: Dense, relu: bool },
+    Dropout { rate: f32 },
 }
 
 /// A layer with its sizes.
@@ -97,6 +98,7 @@ impl Plan {
         }
         let mut layers: Vec<Planned> = Vec::new();
         let mut offset = 0;
+        let mut flat = false;
         for layer in &architecture.layers {
             let wrong = |source| NetworkError::Layer {
                 layer: layer.name,
@@ -158,9 +160,22 @@ impl Plan {
                     };
                     (Step::Dense { dense, relu }, features, [1, 1])
                 }
+                Op::Dropout { rate } => {
+                    if !(0.0..1.0).contains(&rate) {
+                        return Err(NetworkError::DropoutRate {
+                            layer: layer.name,
+                            rate,
+                        });
+                    }
+                    (Step::Dropout { rate }, channels, image)
+                }
             };
             (channels, [height, width]) = (out_channels, out);
-            let flat = matches!(layer.op, Op::GlobalAverage | Op::Dense { .. });
+            flat = match layer.op {
+                Op::GlobalAverage | Op::Dense { .. } => true,
+                Op::Dropout { .. } => flat,
+                Op::Conv { .. } | Op::MaxPool(_) | Op::AveragePool(_) => false,
+            };
             layers.push(Planned {
                 name: layer.name,
                 op: layer.op.name(),
@@ -196,12 +211,18 @@ impl Plan {
     }
 
     pub(super) fn index(&self, layer: &str) -> Result<usize, NetworkError> {
-        self.layers
+        self.index_up_to(layer, self.layers.len() - 1)
+    }
+
+    /// The index of a layer that is `last` or in front of it.
+    pub(super) fn index_up_to(&self, layer: &str, last: usize) -> Result<usize, NetworkError> {
+        let known = &self.layers[..=last];
+        known
             .iter()
             .position(|l| l.name == layer)
             .ok_or_else(|| NetworkError::NoSuchLayer {
                 layer: layer.to_owned(),
-                known: self.layers.iter().map(|l| l.name).collect(),
+                known: known.iter().map(|l| l.name).collect(),
             })
     }
 
@@ -230,7 +251,9 @@ impl Plan {
                         dense.pack(weight, true, weights);
                     }
                 }
-                Step::Max(_) | Step::Average(_) => debug_assert!(false, "pool {i} has weights"),
+                Step::Max(_) | Step::Average(_) | Step::Dropout { .. } => {
+                    debug_assert!(false, "layer {i} has no weights to arrange");
+                }
             }
         }
     }
@@ -241,7 +264,7 @@ impl Plan {
             .map(|layer| match &layer.step {
                 Step::Conv(conv) => Sums::Conv(conv.gradient()),
                 Step::Dense { dense, .. } => Sums::Dense(dense.gradient()),
-                Step::Max(_) | Step::Average(_) => Sums::None,
+                Step::Max(_) | Step::Average(_) | Step::Dropout { .. } => Sums::None,
             })
             .collect()
     }

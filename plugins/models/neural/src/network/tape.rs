@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
 use xbench_nn::Threads;
 
-use super::block::{BLOCK, Keep, Workspace};
+use super::block::{BLOCK, Keep, Span, Workspace};
 use super::plan::{Pack, Plan, Sums};
-use super::{Network, NetworkError};
+use super::{Network, NetworkError, Noise};
 
 const KEEP: Keep = Keep {
     backward: true,
@@ -55,12 +55,40 @@ impl Tape {
         images: &Tensor,
         parameters: &Tensor,
     ) -> std::result::Result<Tensor, NetworkError> {
+        self.pass(images, parameters, None)
+    }
+
+    /// As [`Tape::forward`], with dropout drawing from `noise`, which numbers each image.
+    ///
+    /// # Errors
+    /// When a shape does not fit.
+    pub fn forward_noisy(
+        &self,
+        images: &Tensor,
+        parameters: &Tensor,
+        noise: Noise,
+    ) -> std::result::Result<Tensor, NetworkError> {
+        super::length(
+            "numbers of the images",
+            noise.images(),
+            images.dims().first().copied().unwrap_or(0),
+        )?;
+        self.pass(images, parameters, Some(noise))
+    }
+
+    fn pass(
+        &self,
+        images: &Tensor,
+        parameters: &Tensor,
+        noise: Option<Noise>,
+    ) -> std::result::Result<Tensor, NetworkError> {
         let pass = self.state().passes + 1;
         Ok(images.apply_op2(
             parameters,
             Pass {
                 tape: self.clone(),
                 pass,
+                noise,
             },
         )?)
     }
@@ -73,6 +101,7 @@ impl Tape {
 struct Pass {
     tape: Tape,
     pass: u64,
+    noise: Option<Noise>,
 }
 
 impl CustomOp2 for Pass {
@@ -117,6 +146,14 @@ impl CustomOp2 for Pass {
         let needed = count.div_ceil(BLOCK);
         while blocks.len() < needed {
             blocks.push((Workspace::default(), plan.sums()));
+        }
+        for (space, _) in &mut blocks[..needed] {
+            space.set_noise(None);
+        }
+        if let Some(noise) = &self.noise {
+            for ((space, _), noise) in blocks.iter_mut().zip(noise.blocks(BLOCK)) {
+                space.set_noise(Some(noise));
+            }
         }
         let last = plan.layers.len() - 1;
         let mut logits = vec![0.0; count * plan.outputs()];
@@ -164,8 +201,12 @@ impl CustomOp2 for Pass {
             .zip(blocks.iter_mut())
             .collect();
         let used = jobs.len();
+        let span = Span {
+            from: plan.layers.len() - 1,
+            to: None,
+        };
         self.tape.threads.map(jobs, |(dy, (space, sums))| {
-            space.backward(plan, packs, dy, None, KEEP, Some(sums));
+            space.backward(plan, packs, dy, span, KEEP, Some(sums));
         });
         // In the order of the blocks, whichever thread worked on which.
         let mut total = vec![0.0; plan.parameter_count];

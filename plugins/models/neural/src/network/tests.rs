@@ -8,11 +8,23 @@ use xbench_nn::op::cross_entropy;
 use xbench_nn::{Threads, Window};
 
 use super::*;
-use crate::{cnn_gap, lenet};
+use crate::{cnn_dropout, cnn_gap, hybrid_cnn, lenet};
 use xbench_plugin::rng::CounterRng;
 
 /// Output of every layer for one channel-first image, in double precision.
 fn reference(network: &Architecture, parameters: &[f64], image: &[f64]) -> Vec<Vec<f64>> {
+    masked_reference(network, parameters, image, &[])
+}
+
+/// The same with dropout: `masks` holds a factor for each value of each dropout layer,
+/// channel-first; with none of them it is the identity.
+fn masked_reference(
+    network: &Architecture,
+    parameters: &[f64],
+    image: &[f64],
+    masks: &[Vec<f64>],
+) -> Vec<Vec<f64>> {
+    let mut masks = masks.iter();
     let [mut c, mut h, mut w] = network.input;
     let mut x = image.to_vec();
     let mut outputs = Vec::new();
@@ -23,6 +35,13 @@ fn reference(network: &Architecture, parameters: &[f64], image: &[f64]) -> Vec<V
             &parameters[at - n..at]
         };
         let (window, channels) = match layer.op {
+            Op::Dropout { .. } => {
+                if let Some(mask) = masks.next() {
+                    x.iter_mut().zip(mask).for_each(|(x, m)| *x *= m);
+                }
+                outputs.push(x.clone());
+                continue;
+            }
             Op::Conv { channels, window } => (window, channels),
             Op::MaxPool(window) | Op::AveragePool(window) => (window, c),
             Op::GlobalAverage => (Window::new([h, w]), c),
@@ -134,6 +153,7 @@ fn odd() -> Architecture {
             },
         ],
         init: Init::FanIn,
+        first_init: None,
     }
 }
 
@@ -141,6 +161,8 @@ fn all() -> Vec<Network> {
     [
         cnn_gap::architecture([1, 28, 28], 10),
         lenet::architecture([1, 28, 28], 10),
+        cnn_dropout::dropout([1, 18, 18], 10),
+        hybrid_cnn::architecture([1, 16, 16], 10),
         odd(),
     ]
     .into_iter()
@@ -157,6 +179,36 @@ fn parameter_counts_are_the_published_ones() {
     let count = |a| Network::new(a, 1).unwrap().parameter_count();
     assert_eq!(count(cnn_gap::architecture([1, 28, 28], 10)), 56_394);
     assert_eq!(count(lenet::architecture([1, 28, 28], 10)), 59_086);
+    // 320 + 18,496 + 73,856 + 147,584 + 1,290, with and without dropout.
+    assert_eq!(count(cnn_dropout::plain([1, 28, 28], 10)), 241_546);
+    assert_eq!(count(cnn_dropout::dropout([1, 28, 28], 10)), 241_546);
+    // 160 + 4,640 + 18,496 + 73,856 + 295,168 + 2,570.
+    assert_eq!(count(hybrid_cnn::architecture([1, 28, 28], 10)), 394_890);
+}
+
+/// Keras' He-normal: cut at two standard deviations of the widened normal, then √(2/fan in).
+#[test]
+fn the_first_layers_own_rule_is_followed() {
+    let network = Network::new(cnn_dropout::dropout([1, 28, 28], 10), 3).unwrap();
+    let named = network.named_parameters();
+    let first = named[0].values;
+    let want = (2.0f64 / 9.0).sqrt();
+    let square = first.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / first.len() as f64;
+    // 288 values: the deviation's standard error is about 4 % of it.
+    assert!(
+        (square.sqrt() / want - 1.0).abs() < 0.2,
+        "{}",
+        square.sqrt()
+    );
+    assert!(
+        first
+            .iter()
+            .all(|v| f64::from(v.abs()) <= 2.0 * want / 0.8796)
+    );
+    assert!(named[1].values.iter().all(|v| *v == 0.0));
+    // The next is Glorot's, uniform within √(6/(fan in + fan out)).
+    let limit = (6.0f64 / (9.0 * 96.0)).sqrt();
+    assert!(named[2].values.iter().all(|v| f64::from(v.abs()) <= limit));
 }
 
 #[test]
@@ -262,7 +314,10 @@ fn layer_gradients_predict_small_changes() {
 
 #[test]
 fn parameter_gradients_agree_with_central_differences() {
-    for network in all() {
+    let mut networks = all();
+    // It has a test of its own, with its masks.
+    networks.retain(|network| network.architecture().name != "cnn-dropout");
+    for network in networks {
         let (size, outputs, images) = (network.input_len(), network.outputs(), 18);
         let x = numbers(images * size, 31);
         let labels: Vec<usize> = (0..images).map(|i| i % outputs).collect();
@@ -337,5 +392,122 @@ fn batches_and_threads_do_not_change_a_bit() {
             let back = network.vjp(&Threads::one(), one, dy, None, false).unwrap();
             assert_eq!(back.gradient, gradient[image * size..(image + 1) * size]);
         }
+    }
+}
+
+/// The masks of one image's dropout layers, channel-first.
+fn masks(network: &Network, noise: &dyn Fn() -> Noise) -> Vec<Vec<f64>> {
+    let mut masks = Vec::new();
+    for (i, layer) in network.plan.layers.iter().enumerate() {
+        let plan::Step::Dropout { rate } = layer.step else {
+            continue;
+        };
+        let mut factors = vec![1.0; layer.len()];
+        dropout::apply(&noise(), i, rate, layer.len(), &mut factors);
+        let (channels, pixels) = (layer.channels, layer.pixels);
+        let channel_first = (0..layer.len()).map(|k| {
+            let (channel, pixel) = (k / pixels, k % pixels);
+            f64::from(factors[pixel * channels + channel])
+        });
+        masks.push(channel_first.collect());
+    }
+    masks
+}
+
+#[test]
+fn dropouts_gradients_agree_with_central_differences_under_its_masks() {
+    let network = Network::new(cnn_dropout::dropout([1, 18, 18], 10), 7).unwrap();
+    let (size, outputs, images) = (network.input_len(), network.outputs(), 18);
+    let x = numbers(images * size, 51);
+    let labels: Vec<usize> = (0..images).map(|i| i * 7 % outputs).collect();
+    let ids: Vec<u64> = (0..images as u64).map(|i| 1000 - 3 * i).collect();
+    let rng = CounterRng::new(9);
+    let xs = Tensor::from_slice(&x, (images, 1, 18, 18), &Device::Cpu).unwrap();
+    let count = network.parameter_count();
+    let run = |threads: usize| {
+        let tape = Tape::new(&network, Arc::new(Threads::new(threads).unwrap()));
+        let var = Var::from_slice(network.parameters(), count, &Device::Cpu).unwrap();
+        let noise = Noise::new(rng, ids.clone());
+        let logits = tape.forward_noisy(&xs, &var, noise).unwrap();
+        let loss = cross_entropy(&logits, &labels, 0.0).unwrap();
+        let gradients = loss.backward().unwrap();
+        let gradient = gradients.get(&var).unwrap().to_vec1::<f32>().unwrap();
+        // A pass without noise is the identity again, on the same tape.
+        let plain = tape.forward(&xs, &var).unwrap();
+        let plain = plain.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        (f64::from(loss.to_scalar::<f32>().unwrap()), gradient, plain)
+    };
+    let (loss, got, plain) = run(1);
+    assert_eq!(run(3), (loss, got.clone(), plain.clone()));
+    let mut logits = vec![0.0; images * outputs];
+    network.logits(&Threads::one(), &x, &mut logits).unwrap();
+    assert_eq!(plain, logits, "the identity at prediction");
+
+    let masks: Vec<Vec<Vec<f64>>> = ids
+        .iter()
+        .map(|&id| masks(&network, &|| Noise::new(rng, vec![id])))
+        .collect();
+    let value = |parameters: &[f64]| -> f64 {
+        let mut total = 0.0;
+        for ((image, &label), masks) in x.chunks_exact(size).zip(&labels).zip(&masks) {
+            let image = doubles(image);
+            let layers = masked_reference(network.architecture(), parameters, &image, masks);
+            let logits = layers.last().unwrap();
+            total += logits.iter().map(|v| v.exp()).sum::<f64>().ln() - logits[label];
+        }
+        total / images as f64
+    };
+    let parameters = doubles(network.parameters());
+    assert!((value(&parameters) - loss).abs() < 1e-5);
+    let (mut at, mut checked) = (0, 0);
+    for parameter in network.named_parameters() {
+        let n = parameter.values.len();
+        for i in [0, n / 3, n - 1] {
+            let slope = |h: f64| {
+                let mut moved = parameters.clone();
+                moved[at + i] += h;
+                let up = value(&moved);
+                moved[at + i] -= 2.0 * h;
+                (up - value(&moved)) / (2.0 * h)
+            };
+            let (near, far) = (slope(1e-7), slope(1e-6));
+            if (near - far).abs() < 1e-6 {
+                checked += 1;
+                let got = f64::from(got[at + i]);
+                assert!(
+                    (got - near).abs() < 1e-5,
+                    "{} {i}: {got} {near}",
+                    parameter.name
+                );
+            }
+        }
+        at += n;
+    }
+    assert!(checked >= 15, "only {checked} parameters away from kinks");
+}
+
+/// Pulling back from a middle layer is the rest of the way from the logits.
+#[test]
+fn gradients_start_at_any_layer() {
+    let network = Network::new(hybrid_cnn::architecture([1, 16, 16], 10), 7).unwrap();
+    let threads = Threads::one();
+    let x = numbers(3 * network.input_len(), 61);
+    let dy: Vec<f32> = numbers(30, 62).iter().map(|v| v - 0.5).collect();
+    let whole = network
+        .vjp(&threads, &x, &dy, None, false)
+        .unwrap()
+        .gradient;
+    for layer in ["gap", "pool4", "conv3", "conv1"] {
+        let at = network.vjp(&threads, &x, &dy, Some(layer), false).unwrap();
+        let from = (layer, &at.gradient[..]);
+        let rest = network.vjp_from(&threads, &x, from, None, false).unwrap();
+        let largest = whole.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        for (a, b) in rest.gradient.iter().zip(&whole) {
+            assert!((a - b).abs() <= 1e-6 * largest, "{layer}");
+        }
+        let own = network.vjp_from(&threads, &x, from, Some(layer), false);
+        assert_eq!(own.unwrap().gradient, at.gradient);
+        let behind = network.vjp_from(&threads, &x, from, Some("dense"), false);
+        assert!(matches!(behind, Err(NetworkError::NoSuchLayer { .. })));
     }
 }

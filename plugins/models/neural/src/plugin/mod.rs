@@ -4,18 +4,21 @@
 //! traits are forwarded to it by a macro, since a plugin must be a type of its own.
 
 mod fit;
+mod hybrid;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use xbench_nn::Threads;
 use xbench_plugin::{
-    Context, DataHandle, Error, FitStep, Flags, LayerSpec, LinearHead, Meta, ModelSpec, OutputKind,
-    Pullback, Randomise, Result, Status, Tensor, TensorRef, Wrt, params,
+    Context, DataHandle, Error, FitMonitor, Flags, LayerSpec, LinearHead, Meta, ModelSpec,
+    OutputKind, Pullback, Randomise, Result, Status, Tensor, TensorRef, Wrt, params,
 };
+use xbench_svm::SvmError;
 
-use crate::network::{Architecture, Network, NetworkError};
-use crate::train::Epsilon;
-use crate::{cnn_gap, lenet};
+use crate::network::{Architecture, LayerInfo, Network, NetworkError};
+use crate::{cnn_dropout, cnn_gap, hybrid_cnn, lenet};
+use fit::Recipes;
+pub use hybrid::HybridSvm;
 
 params! {
     /// Shape of the images and number of classes.
@@ -27,49 +30,14 @@ params! {
     }
 }
 
-/// A network and what a plugin needs around it.
-#[derive(Debug)]
-struct Host {
-    network: Network,
-    spec: ModelSpec,
-    layers: Vec<LayerSpec>,
-    /// Where the trained recipe's ε stands: as in the framework of the published study.
-    epsilon: Epsilon,
-    /// The pool of the last call, kept while calls ask for the same number of threads.
-    threads: Mutex<Option<Arc<Threads>>>,
-}
+/// The pool of the last call, kept while calls ask for the same number of threads.
+#[derive(Debug, Default)]
+struct Pool(Mutex<Option<Arc<Threads>>>);
 
-impl Host {
-    fn new(architecture: Architecture, epsilon: Epsilon, ctx: &Context<'_>) -> Result<Self> {
-        let input_shape = architecture.input.to_vec();
-        let network = Network::new(architecture, ctx.seed()).map_err(error)?;
-        let layers = network
-            .layers()
-            .into_iter()
-            .map(|layer| LayerSpec {
-                name: layer.name.to_owned(),
-                op: layer.op.to_owned(),
-                shape: layer.shape,
-            })
-            .collect();
-        let spec = ModelSpec {
-            input_shape,
-            layout: c"nchw",
-            outputs: network.outputs(),
-            output_kind: OutputKind::Logits,
-        };
-        Ok(Host {
-            network,
-            spec,
-            layers,
-            epsilon,
-            threads: Mutex::new(None),
-        })
-    }
-
+impl Pool {
     fn threads(&self, ctx: &Context<'_>) -> Result<Arc<Threads>> {
         let wanted = ctx.threads().max(1);
-        let mut kept = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(threads) = kept.as_ref().filter(|threads| threads.count() == wanted) {
             return Ok(Arc::clone(threads));
         }
@@ -77,29 +45,49 @@ impl Host {
         *kept = Some(Arc::clone(&threads));
         Ok(threads)
     }
+}
+
+/// A network and what a plugin needs around it.
+#[derive(Debug)]
+struct Host {
+    network: Network,
+    spec: ModelSpec,
+    layers: Vec<LayerSpec>,
+    recipes: Recipes,
+    pool: Pool,
+}
+
+impl Host {
+    fn new(architecture: Architecture, recipes: Recipes, ctx: &Context<'_>) -> Result<Self> {
+        let input_shape = architecture.input.to_vec();
+        let network = Network::new(architecture, ctx.seed()).map_err(error)?;
+        let spec = ModelSpec {
+            input_shape,
+            layout: c"nchw",
+            outputs: network.outputs(),
+            output_kind: OutputKind::Logits,
+        };
+        Ok(Host {
+            layers: specs(network.layers()),
+            network,
+            spec,
+            recipes,
+            pool: Pool::default(),
+        })
+    }
 
     fn predict(&self, ctx: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
         self.network
-            .logits(&*self.threads(ctx)?, x.data(), outputs)
+            .logits(&*self.pool.threads(ctx)?, x.data(), outputs)
             .map_err(error)
     }
 
-    /// `[n, shape of the layer or the input]`.
     fn shaped(&self, n: usize, layer: Option<&str>, data: Vec<f32>) -> Result<Tensor> {
-        let shape = match layer {
-            None => &self.spec.input_shape,
-            Some(name) => self
-                .layers
-                .iter()
-                .find(|layer| layer.name == name)
-                .map(|layer| &layer.shape)
-                .ok_or_else(|| Error::not_found(format!("no layer '{name}'")))?,
-        };
-        Tensor::new([&[n], &shape[..]].concat(), data)
+        shaped(&self.spec, &self.layers, n, layer, data)
     }
 
     fn activation(&self, ctx: &Context<'_>, x: TensorRef<'_>, layer: &str) -> Result<Tensor> {
-        let threads = self.threads(ctx)?;
+        let threads = self.pool.threads(ctx)?;
         let data = self
             .network
             .activation(&threads, x.data(), layer)
@@ -119,7 +107,7 @@ impl Host {
             Wrt::Input => None,
             Wrt::Layer(name) => Some(name),
         };
-        let threads = self.threads(ctx)?;
+        let threads = self.pool.threads(ctx)?;
         let pullback = self
             .network
             .vjp(
@@ -134,22 +122,6 @@ impl Host {
         Ok(Pullback {
             activation: pullback.activation.map(shaped).transpose()?,
             gradient: shaped(pullback.gradient)?,
-        })
-    }
-
-    fn head(&self, layer: &str) -> Result<LinearHead> {
-        let named = self.network.named_parameters();
-        let find = |ending: &str| {
-            let name = format!("{layer}.{ending}");
-            named
-                .iter()
-                .find(|p| p.name == name)
-                .ok_or_else(|| Error::internal(format!("no parameter '{name}'")))
-        };
-        let weight = find("weight")?;
-        Ok(LinearHead {
-            weight: Tensor::new(weight.shape.clone(), weight.values.to_vec())?,
-            bias: Some(find("bias")?.values.to_vec()),
         })
     }
 
@@ -173,18 +145,63 @@ impl Host {
         ctx: &Context<'_>,
         data: &DataHandle<'_>,
         settings: &str,
-        monitor: &mut dyn FnMut(&FitStep) -> Result<()>,
+        monitor: &mut dyn FitMonitor,
     ) -> Result<String> {
-        let threads = self.threads(ctx)?;
+        let threads = self.pool.threads(ctx)?;
         fit::fit(
             &mut self.network,
-            self.epsilon,
+            self.recipes,
             threads,
             data,
             settings,
             monitor,
         )
     }
+}
+
+fn specs(layers: Vec<LayerInfo>) -> Vec<LayerSpec> {
+    let spec = |layer: LayerInfo| LayerSpec {
+        name: layer.name.to_owned(),
+        op: layer.op.to_owned(),
+        shape: layer.shape,
+    };
+    layers.into_iter().map(spec).collect()
+}
+
+/// `[n, shape of the layer or the input]`.
+fn shaped(
+    spec: &ModelSpec,
+    layers: &[LayerSpec],
+    n: usize,
+    layer: Option<&str>,
+    data: Vec<f32>,
+) -> Result<Tensor> {
+    let shape = match layer {
+        None => &spec.input_shape,
+        Some(name) => layers
+            .iter()
+            .find(|layer| layer.name == name)
+            .map(|layer| &layer.shape)
+            .ok_or_else(|| Error::not_found(format!("no layer '{name}'")))?,
+    };
+    Tensor::new([&[n], &shape[..]].concat(), data)
+}
+
+/// Weights and bias of a dense layer.
+fn head(network: &Network, layer: &str) -> Result<LinearHead> {
+    let named = network.named_parameters();
+    let find = |ending: &str| {
+        let name = format!("{layer}.{ending}");
+        named
+            .iter()
+            .find(|p| p.name == name)
+            .ok_or_else(|| Error::internal(format!("no parameter '{name}'")))
+    };
+    let weight = find("weight")?;
+    Ok(LinearHead {
+        weight: Tensor::new(weight.shape.clone(), weight.values.to_vec())?,
+        bias: Some(find("bias")?.values.to_vec()),
+    })
 }
 
 /// As the host is told of it.
@@ -194,12 +211,19 @@ fn error(error: NetworkError) -> Error {
         NetworkError::InputShape { .. }
         | NetworkError::NoLayer
         | NetworkError::Layer { .. }
+        | NetworkError::DropoutRate { .. }
         | NetworkError::NoParameters { .. }
         | NetworkError::Length { .. }
         | NetworkError::Weights(_)
         | NetworkError::Label { .. }
-        | NetworkError::Setting(_) => Status::InvalidArgument,
-        NetworkError::Cancelled(_) => Status::Cancelled,
+        | NetworkError::Setting(_)
+        | NetworkError::Checkpoint(_) => Status::InvalidArgument,
+        NetworkError::Untrained => Status::Unimplemented,
+        NetworkError::Cancelled(_) | NetworkError::Machine(SvmError::Stopped) => Status::Cancelled,
+        NetworkError::Machine(SvmError::NotConverged { .. } | SvmError::Threads(_)) => {
+            Status::Internal
+        }
+        NetworkError::Machine(_) => Status::InvalidArgument,
         NetworkError::Diverged { .. } | NetworkError::Tensor(_) | NetworkError::Threads(_) => {
             Status::Internal
         }
@@ -208,14 +232,14 @@ fn error(error: NetworkError) -> Error {
 }
 
 macro_rules! network_plugin {
-    ($type:ident, $meta:expr, $architecture:path, $epsilon:expr) => {
+    ($type:ident, $meta:expr, $architecture:path, $recipes:path) => {
         impl xbench_plugin::Plugin for $type {
             const META: Meta = $meta;
             type Params = NetworkParams;
 
             fn create(params: NetworkParams, ctx: &Context<'_>) -> Result<Self> {
                 let architecture = $architecture(params.input, params.outputs);
-                Host::new(architecture, $epsilon, ctx).map($type)
+                Host::new(architecture, $recipes, ctx).map($type)
             }
         }
 
@@ -299,7 +323,7 @@ macro_rules! network_plugin {
                 ctx: &Context<'_>,
                 data: &DataHandle<'_>,
                 settings: &str,
-                monitor: &mut dyn FnMut(&FitStep) -> Result<()>,
+                monitor: &mut dyn FitMonitor,
             ) -> Result<String> {
                 self.0.fit(ctx, data, settings, monitor)
             }
@@ -327,7 +351,7 @@ Discriminative Localization, 2016",
         max_batch: 0,
     },
     cnn_gap::architecture,
-    Epsilon::Keras
+    cnn_gap::recipe
 );
 
 impl xbench_plugin::Linear for CnnGap {
@@ -340,7 +364,7 @@ impl xbench_plugin::Linear for CnnGap {
     }
 
     fn head(&self, _: &Context<'_>) -> Result<LinearHead> {
-        self.0.head(cnn_gap::HEAD_LAYER)
+        head(&self.0.network, cnn_gap::HEAD_LAYER)
     }
 }
 
@@ -362,10 +386,90 @@ Recognition, 1998",
         max_batch: 0,
     },
     lenet::architecture,
-    Epsilon::Keras
+    lenet::recipe
 );
+
+/// The plugin `org.xbench.cnn-plain`.
+#[derive(Debug)]
+pub struct CnnPlain(Host);
+
+network_plugin!(
+    CnnPlain,
+    Meta {
+        id: c"org.xbench.cnn-plain",
+        name: c"CNN without dropout",
+        version: c"0.1.0",
+        license: c"MIT OR Apache-2.0",
+        citation: c"",
+        summary: c"Three convolutions and two dense layers, free to overfit.",
+        flags: FLAGS,
+        max_batch: 0,
+    },
+    cnn_dropout::plain,
+    cnn_dropout::recipe
+);
+
+/// The plugin `org.xbench.cnn-dropout`.
+#[derive(Debug)]
+pub struct CnnDropout(Host);
+
+network_plugin!(
+    CnnDropout,
+    Meta {
+        id: c"org.xbench.cnn-dropout",
+        name: c"CNN with dropout",
+        version: c"0.1.0",
+        license: c"MIT OR Apache-2.0",
+        citation: c"Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: A Simple \
+Way to Prevent Neural Networks from Overfitting, 2014",
+        summary: c"Three convolutions and two dense layers with dropout between them.",
+        flags: FLAGS,
+        max_batch: 0,
+    },
+    cnn_dropout::dropout,
+    cnn_dropout::recipe
+);
+
+/// The plugin `org.xbench.hybrid-cnn`.
+#[derive(Debug)]
+pub struct HybridCnn(Host);
+
+network_plugin!(
+    HybridCnn,
+    Meta {
+        id: c"org.xbench.hybrid-cnn",
+        name: c"Hybrid's CNN",
+        version: c"0.1.0",
+        license: c"MIT OR Apache-2.0",
+        citation: c"Zhou, Khosla, Lapedriza, Oliva, Torralba: Learning Deep Features for \
+Discriminative Localization, 2016",
+        summary: c"Five convolutions, global average pooling and one dense layer.",
+        flags: FLAGS,
+        max_batch: 0,
+    },
+    hybrid_cnn::architecture,
+    hybrid_cnn::recipe
+);
+
+impl xbench_plugin::Linear for HybridCnn {
+    fn layer(&self) -> &str {
+        hybrid_cnn::FEATURE_LAYER
+    }
+
+    fn num_features(&self) -> usize {
+        hybrid_cnn::FEATURES
+    }
+
+    fn head(&self, _: &Context<'_>) -> Result<LinearHead> {
+        head(&self.0.network, hybrid_cnn::HEAD_LAYER)
+    }
+}
 
 xbench_plugin::export! {
     model CnnGap: Layers, Vjp, Linear, Parameters, Weights, Fit;
     model Lenet: Layers, Vjp, Parameters, Weights, Fit;
+    model CnnPlain: Layers, Vjp, Parameters, Weights, Fit;
+    model CnnDropout: Layers, Vjp, Parameters, Weights, Fit;
+    model HybridCnn: Layers, Vjp, Linear, Parameters, Weights, Fit;
+    model HybridSvm: Layers, Vjp, Linear, Parameters, Weights, Fit;
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
+use super::checkpoint::State;
 use crate::network::Network;
 
 /// Where ε stands in Adam's denominator. The two differ while the second moment's bias
@@ -21,11 +22,8 @@ const BETA2: f64 = 0.999;
 
 #[derive(Debug)]
 pub(super) struct Adam {
-    first: Vec<f32>,
-    second: Vec<f32>,
     /// Whether a parameter decays: weights do, biases do not.
     decays: Vec<bool>,
-    steps: i32,
     weight_decay: f64,
     epsilon: f64,
     rule: Epsilon,
@@ -33,27 +31,25 @@ pub(super) struct Adam {
 
 impl Adam {
     pub(super) fn new(network: &Network, recipe: &Recipe) -> Self {
-        let count = network.parameter_count();
         let decays = network
             .named_parameters()
             .iter()
             .flat_map(|p| std::iter::repeat_n(p.shape.len() > 1, p.values.len()))
             .collect();
         Adam {
-            first: vec![0.0; count],
-            second: vec![0.0; count],
             decays,
-            steps: 0,
             weight_decay: recipe.weight_decay,
             epsilon: recipe.epsilon,
             rule: recipe.epsilon_rule,
         }
     }
 
-    pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rate: f64) {
-        self.steps = self.steps.saturating_add(1);
-        let correction1 = 1.0 - BETA1.powi(self.steps);
-        let root2 = (1.0 - BETA2.powi(self.steps)).sqrt();
+    /// Moves the state's weights, and counts the step.
+    pub(super) fn step(&self, state: &mut State, gradient: &[f32], rate: f64) {
+        state.step += 1;
+        let steps = i32::try_from(state.step).unwrap_or(i32::MAX);
+        let correction1 = 1.0 - BETA1.powi(steps);
+        let root2 = (1.0 - BETA2.powi(steps)).sqrt();
         // rate · m̂ / (√v̂ + ε), with the corrections folded into the rate and ε.
         let scale = (rate * root2 / correction1) as f32;
         let epsilon = match self.rule {
@@ -62,11 +58,12 @@ impl Adam {
         } as f32;
         let keep = (1.0 - rate * self.weight_decay) as f32;
         let (b1, b2) = (BETA1 as f32, BETA2 as f32);
-        for ((((p, &g), m), v), &decays) in parameters
+        for ((((p, &g), m), v), &decays) in state
+            .weights
             .iter_mut()
             .zip(gradient)
-            .zip(&mut self.first)
-            .zip(&mut self.second)
+            .zip(&mut state.first)
+            .zip(&mut state.second)
             .zip(&self.decays)
         {
             *m = b1 * *m + (1.0 - b1) * g;
@@ -90,13 +87,14 @@ mod tests {
         for rule in [Epsilon::Keras, Epsilon::Torch] {
             let recipe = Recipe {
                 epsilon: 1e-2,
-                ..Recipe::preset(Preset::Published, rule, 1)
+                epsilon_rule: rule,
+                ..lenet::recipe(Preset::Published, 1)
             };
-            let mut adam = Adam::new(&network, &recipe);
-            let mut parameters = vec![1.0; count];
+            let adam = Adam::new(&network, &recipe);
+            let mut state = State::new(vec![1.0; count], &recipe);
             let (mut m, mut v, mut p) = (0.0f64, 0.0f64, 1.0f64);
             for (t, g) in [(1, 0.5f64), (2, -0.25)] {
-                adam.step(&mut parameters, &vec![g as f32; count], 0.1);
+                adam.step(&mut state, &vec![g as f32; count], 0.1);
                 m = 0.9 * m + 0.1 * g;
                 v = 0.999 * v + 0.001 * g * g;
                 let (c1, c2) = (1.0 - 0.9f64.powi(t), 1.0 - 0.999f64.powi(t));
@@ -105,11 +103,8 @@ mod tests {
                     Epsilon::Keras => 0.1 * c2.sqrt() / c1 * m / (v.sqrt() + 1e-2),
                 };
             }
-            assert!(
-                (f64::from(parameters[0]) - p).abs() < 1e-5,
-                "{} {p}",
-                parameters[0]
-            );
+            let got = state.weights[0];
+            assert!((f64::from(got) - p).abs() < 1e-5, "{got} {p}");
         }
     }
 
@@ -118,15 +113,12 @@ mod tests {
         let network = Network::new(lenet::architecture([1, 28, 28], 10), 1).unwrap();
         let recipe = Recipe {
             weight_decay: 0.5,
-            ..Recipe::preset(Preset::Best, Epsilon::Torch, 1)
+            ..lenet::recipe(Preset::Best, 1)
         };
-        let mut parameters = vec![1.0; network.parameter_count()];
-        Adam::new(&network, &recipe).step(
-            &mut parameters,
-            &vec![0.0; network.parameter_count()],
-            0.1,
-        );
-        assert!((parameters[0] - 0.95).abs() < 1e-6);
-        assert_eq!(parameters[150], 1.0, "the first layer's bias");
+        let count = network.parameter_count();
+        let mut state = State::new(vec![1.0; count], &recipe);
+        Adam::new(&network, &recipe).step(&mut state, &vec![0.0; count], 0.1);
+        assert!((state.weights[0] - 0.95).abs() < 1e-6);
+        assert_eq!(state.weights[150], 1.0, "the first layer's bias");
     }
 }

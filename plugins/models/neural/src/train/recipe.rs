@@ -30,8 +30,7 @@ pub enum KeptEpoch {
 /// A named recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// As the published study trained: ten epochs of plain Adam on all training images, the last
-    /// one kept.
+    /// As the published study trained.
     Published,
     /// The same architecture trained as well as is cheap today.
     Best,
@@ -83,53 +82,73 @@ pub struct Recipe {
     /// Decay of the running average of the weights, which is what is kept; none keeps the
     /// weights themselves.
     pub average_decay: Option<f64>,
-    /// Images held out of the training set, the same share of every class.
+    /// Images held out of the training set, the same share of every class. Data that come with a
+    /// validation split of their own are split by that, whatever this says.
     pub validation_images: usize,
+    /// Share held out, 0 to 1; above 0 it stands in for `validation_images`.
+    pub validation_share: f64,
+    /// Decides which images are held out; none takes `seed`.
+    pub validation_seed: Option<u64>,
     /// Which epoch is kept.
     pub keep: KeptEpoch,
+    /// Stops after so many epochs that did no better on the images held out; none trains to the
+    /// end.
+    pub patience: Option<usize>,
     /// Decides initial weights, held-out images, order and augmentation.
     pub seed: u64,
 }
 
 impl Recipe {
-    /// The recipe of a preset for one of this crate's models.
-    pub fn preset(preset: Preset, epsilon_rule: Epsilon, seed: u64) -> Self {
-        let published = Recipe {
+    /// Ten epochs of plain Adam as Keras has it, 64 images a step, on all training images, the
+    /// last epoch kept.
+    pub fn plain(seed: u64) -> Self {
+        Recipe {
             epochs: 10,
             batch_size: 64,
             learning_rate: 1e-3,
             schedule: Schedule::Constant,
             weight_decay: 0.0,
-            epsilon: match epsilon_rule {
-                Epsilon::Keras => 1e-7,
-                Epsilon::Torch => 1e-8,
-            },
-            epsilon_rule,
+            epsilon: 1e-7,
+            epsilon_rule: Epsilon::Keras,
             label_smoothing: 0.0,
             flip: false,
             shift: 0,
             average_decay: None,
             validation_images: 0,
+            validation_share: 0.0,
+            validation_seed: None,
             keep: KeptEpoch::Last,
+            patience: None,
             seed,
-        };
-        match preset {
-            Preset::Published => published,
-            Preset::Best => Recipe {
-                epochs: 40,
-                batch_size: 128,
-                learning_rate: 8e-3,
-                schedule: Schedule::OneCycle,
-                weight_decay: 0.02,
-                epsilon: 1e-8,
-                epsilon_rule: Epsilon::Torch,
-                flip: true,
-                shift: 1,
-                average_decay: Some(0.999),
-                validation_images: 5000,
-                keep: KeptEpoch::Best,
-                ..published
-            },
+        }
+    }
+
+    /// Forty epochs of one cycle with flips, shifts and a running average of the weights, 5,000
+    /// images held out to choose the epoch by.
+    pub fn one_cycle(seed: u64) -> Self {
+        Recipe {
+            epochs: 40,
+            batch_size: 128,
+            learning_rate: 8e-3,
+            schedule: Schedule::OneCycle,
+            weight_decay: 0.02,
+            epsilon: 1e-8,
+            epsilon_rule: Epsilon::Torch,
+            flip: true,
+            shift: 1,
+            average_decay: Some(0.999),
+            validation_images: 5000,
+            keep: KeptEpoch::Best,
+            ..Recipe::plain(seed)
+        }
+    }
+
+    /// About how many of `images` images are held out.
+    pub fn held_out(&self, images: usize) -> usize {
+        if self.validation_share > 0.0 {
+            (self.validation_share * images as f64).round() as usize
+        } else {
+            self.validation_images.min(images)
         }
     }
 
@@ -154,8 +173,8 @@ impl Recipe {
         }
     }
 
-    /// Refuses settings that make no sense.
-    pub(super) fn check(&self) -> Result<(), NetworkError> {
+    /// Refuses settings that make no sense with `held_out` images held out.
+    pub(super) fn check(&self, held_out: usize) -> Result<(), NetworkError> {
         let refuse = |what: &str| Err(NetworkError::Setting(what.to_owned()));
         let share = |v: f64| (0.0..1.0).contains(&v);
         if self.epochs == 0 || self.epochs > 10_000 {
@@ -179,8 +198,17 @@ impl Recipe {
         if self.shift > 64 {
             return refuse("shift: at most 64 pixels");
         }
-        if self.keep == KeptEpoch::Best && self.validation_images == 0 {
-            return refuse("keep: the best epoch cannot be told without validation_images");
+        if !share(self.validation_share) {
+            return refuse("validation_share: at least 0, below 1");
+        }
+        if self.patience == Some(0) {
+            return refuse("patience: at least 1 epoch");
+        }
+        if held_out == 0 && self.keep == KeptEpoch::Best {
+            return refuse("keep: the best epoch cannot be told where no image is held out");
+        }
+        if held_out == 0 && self.patience.is_some() {
+            return refuse("patience: there is nothing to wait for where no image is held out");
         }
         Ok(())
     }
@@ -192,7 +220,7 @@ mod tests {
 
     #[test]
     fn one_cycle_rises_and_falls() {
-        let recipe = Recipe::preset(Preset::Best, Epsilon::Torch, 1);
+        let recipe = Recipe::one_cycle(1);
         let rate = |step| recipe.learning_rate_at(step, 1000);
         assert!((rate(0) - 8e-3 / 25.0).abs() < 1e-12);
         assert!((rate(299) - 8e-3).abs() < 1e-12);
@@ -202,40 +230,37 @@ mod tests {
     }
 
     #[test]
+    fn a_share_stands_in_for_a_number() {
+        let mut recipe = Recipe::one_cycle(1);
+        assert_eq!(recipe.held_out(60_000), 5000);
+        assert_eq!(recipe.held_out(100), 100);
+        recipe.validation_share = 0.2;
+        assert_eq!(recipe.held_out(60_000), 12_000);
+    }
+
+    #[test]
     fn senseless_settings_are_refused() {
-        let good = Recipe::preset(Preset::Best, Epsilon::Torch, 1);
-        assert!(good.check().is_ok());
-        assert!(
-            Recipe {
-                epochs: 0,
-                ..good.clone()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Recipe {
-                learning_rate: f64::NAN,
-                ..good.clone()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Recipe {
-                validation_images: 0,
-                ..good.clone()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Recipe {
-                average_decay: Some(1.0),
-                ..good
-            }
-            .check()
-            .is_err()
-        );
+        let good = Recipe::one_cycle(1);
+        assert!(good.check(10).is_ok());
+        assert!(good.check(0).is_err(), "no best epoch");
+        let wrong: [fn(&mut Recipe); 6] = [
+            |r| r.epochs = 0,
+            |r| r.learning_rate = f64::NAN,
+            |r| r.average_decay = Some(1.0),
+            |r| r.validation_share = 1.0,
+            |r| r.validation_share = f64::NAN,
+            |r| r.patience = Some(0),
+        ];
+        for change in wrong {
+            let mut recipe = good.clone();
+            change(&mut recipe);
+            assert!(recipe.check(10).is_err(), "{recipe:?}");
+        }
+        let waiting = Recipe {
+            patience: Some(3),
+            ..Recipe::plain(1)
+        };
+        assert!(waiting.check(0).is_err());
+        assert!(waiting.check(1).is_ok());
     }
 }
