@@ -7,7 +7,12 @@
 
 pub mod boost;
 pub mod data;
+pub mod forest;
 pub mod importance;
+pub mod plugin;
 pub mod predict;
 pub mod settings;
+pub mod state;
+pub mod store;
 pub mod tree;
+pub mod xgboost_format;
