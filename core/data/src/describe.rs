@@ -1,8 +1,6 @@
 //! Numbers that describe a set before any model sees it.
 
-use std::collections::HashMap;
-
-use crate::set::{DataSet, Split};
+use crate::set::Split;
 
 /// How large the objects of one class are.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,41 +60,10 @@ fn summary(class: usize, mut shares: Vec<f64>) -> ClassShare {
     }
 }
 
-/// A test image that is also, pixel for pixel, a training image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Duplicate {
-    /// Row in the test split.
-    pub test: usize,
-    /// First such row in the training split.
-    pub train: usize,
-    /// Whether both carry the same label.
-    pub same_label: bool,
-}
-
-/// Exact leakage: test images that stand in the training split too, by test row.
-pub fn duplicates(set: &DataSet) -> Vec<Duplicate> {
-    let mut first: HashMap<&[u8], usize> = HashMap::with_capacity(set.train.len());
-    for row in 0..set.train.len() {
-        if let Some(image) = set.train.pixels(row) {
-            first.entry(image).or_insert(row);
-        }
-    }
-    let found = |test| {
-        let train = *first.get(set.test.pixels(test)?)?;
-        let same_label = set.test.label(test) == set.train.label(train);
-        Some(Duplicate {
-            test,
-            train,
-            same_label,
-        })
-    };
-    (0..set.test.len()).filter_map(found).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Masks, Origin, Values};
+    use crate::{Masks, Values};
 
     fn split(images: &[[u8; 4]], labels: &[u16]) -> Split {
         Split {
@@ -118,36 +85,5 @@ mod tests {
         assert!((shares[0].variance - 14.0 / 144.0).abs() < 1e-12);
         assert_eq!((shares[1].count, shares[1].mean), (1, 0.0));
         assert!(shares[2].median.is_nan());
-    }
-
-    #[test]
-    fn duplicates_across_splits_are_named_with_their_labels() {
-        let set = DataSet {
-            id: "x".into(),
-            version: 1,
-            classes: vec!["a".into(), "b".into()],
-            features: Vec::new(),
-            shape: vec![1, 2, 2],
-            validation: Split::default(),
-            photos: Split::default(),
-            notes: Vec::new(),
-            train: split(&[[1; 4], [2; 4], [2; 4]], &[0, 1, 0]),
-            test: split(&[[3; 4], [2; 4], [1; 4]], &[0, 1, 1]),
-            content_hash: [0; 32],
-            origin: Origin::Generated,
-        };
-        let expected = [
-            Duplicate {
-                test: 1,
-                train: 1,
-                same_label: true,
-            },
-            Duplicate {
-                test: 2,
-                train: 0,
-                same_label: false,
-            },
-        ];
-        assert_eq!(duplicates(&set), expected);
     }
 }

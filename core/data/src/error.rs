@@ -57,6 +57,45 @@ pub enum DataError {
         remedy: String,
     },
 
+    /// The description of a set is wrong.
+    #[error("{file}{}: {reason}\n  remedy: {remedy}", line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Description {
+        /// The description.
+        file: String,
+        /// Line in it, where one is to blame.
+        line: Option<usize>,
+        /// What is wrong, with the field.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A CSV does not hold what it should.
+    #[error("{}:{line}{}: {reason}\n  remedy: {remedy}", path.display(), in_column(column))]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Line in it; 1 is the header.
+        line: u64,
+        /// Name of the column; empty where no single one is to blame.
+        column: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A file or folder is not what a set needs.
+    #[error("{}: {reason}\n  remedy: {remedy}", path.display())]
+    Files {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+
     /// The operating system refused.
     #[error("cannot {action} {}: {source}\n  remedy: check that the path exists and that you may use it", path.display())]
     Io {
@@ -95,7 +134,7 @@ pub enum DataError {
     },
 
     /// A file is well formed but is not the one it should be.
-    #[error("{} is not the official file: SHA-256 expected {expected}, found {found}\n  remedy: {remedy}", path.display())]
+    #[error("{} is not what was pinned: SHA-256 expected {expected}, found {found}\n  remedy: {remedy}", path.display())]
     ChecksumMismatch {
         /// The file.
         path: PathBuf,
@@ -140,6 +179,30 @@ pub enum DataError {
 }
 
 impl DataError {
+    pub(crate) fn files(path: &Path, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Files {
+            path: path.to_owned(),
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    pub(crate) fn table(
+        path: &Path,
+        line: u64,
+        column: &str,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Table {
+            path: path.to_owned(),
+            line,
+            column: column.to_owned(),
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
     pub(crate) fn no_photos(id: &str) -> Self {
         Self::Option {
             id: id.to_owned(),
@@ -154,6 +217,14 @@ impl DataError {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+fn in_column(column: &str) -> String {
+    if column.is_empty() {
+        String::new()
+    } else {
+        format!(", column \"{column}\"")
     }
 }
 

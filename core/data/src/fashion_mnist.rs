@@ -6,12 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::SetInfo;
+use crate::catalogue::{FileReport, SetInfo};
 use crate::digest;
 use crate::error::{DataError, Result};
 use crate::fetch::{self, Remote};
 use crate::idx;
 use crate::locate::{Locate, Splits};
+use crate::photos;
 use crate::set::{DataSet, Masks, Origin, Split, Values};
 
 pub(crate) const ID: &str = "fashion-mnist";
@@ -81,7 +82,9 @@ const ALL: [&Official; 4] = [&TRAIN_IMAGES, &TRAIN_LABELS, &TEST_IMAGES, &TEST_L
 pub(crate) fn info() -> SetInfo {
     SetInfo {
         id: ID.to_owned(),
-        summary: "photographs of garments, 28x28 grey on black; masks by rule".to_owned(),
+        summary:
+            "photographs of garments, 28x28 grey on black; masks by rule; photos: garment-photos"
+                .to_owned(),
         classes: CLASSES.map(str::to_owned).to_vec(),
         features: Vec::new(),
         shape: vec![1, 28, 28],
@@ -89,7 +92,7 @@ pub(crate) fn info() -> SetInfo {
         train: Some(60_000),
         validation: Some(0),
         test: Some(10_000),
-        photos: Some(0),
+        photos: Some(photos::COUNT),
         licence: "MIT".to_owned(),
         citation: "H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017"
             .to_owned(),
@@ -108,7 +111,13 @@ fn needed(splits: Splits) -> &'static [&'static Official] {
 
 pub(crate) fn load(locate: &Locate<'_>) -> Result<DataSet> {
     if locate.splits == Splits::PhotosOnly {
-        return Err(DataError::no_photos(ID));
+        let (photos, origin, notes) = photos::load(locate)?;
+        return Ok(DataSet {
+            photos,
+            content_hash: photos::content_hash(),
+            notes,
+            ..set(origin, none(), none())
+        });
     }
     let (folder, origin) = match find(locate) {
         Some((folder, origin)) => (folder, origin),
@@ -123,7 +132,12 @@ pub(crate) fn load(locate: &Locate<'_>) -> Result<DataSet> {
     } else {
         none()
     };
-    Ok(DataSet {
+    let test = split(&folder, &TEST_IMAGES, &TEST_LABELS)?;
+    Ok(set(origin, train, test))
+}
+
+fn set(origin: Origin, train: Split, test: Split) -> DataSet {
+    DataSet {
         id: ID.to_owned(),
         version: VERSION,
         classes: CLASSES.map(str::to_owned).to_vec(),
@@ -131,12 +145,12 @@ pub(crate) fn load(locate: &Locate<'_>) -> Result<DataSet> {
         shape: vec![1, 28, 28],
         train,
         validation: none(),
-        test: split(&folder, &TEST_IMAGES, &TEST_LABELS)?,
-        photos: none(),
-        content_hash: content_hash(),
+        test,
+        photos: photos::none(),
+        content_hash: content_hash(Splits::All),
         origin,
         notes: Vec::new(),
-    })
+    }
 }
 
 /// A split without an image.
@@ -148,7 +162,10 @@ fn none() -> Split {
     }
 }
 
-pub(crate) fn content_hash() -> [u8; 32] {
+pub(crate) fn content_hash(splits: Splits) -> [u8; 32] {
+    if splits == Splits::PhotosOnly {
+        return photos::content_hash();
+    }
     digest::content_hash(ID, VERSION, &ALL.map(|file| file.raw))
 }
 
@@ -281,18 +298,14 @@ pub(crate) fn fetch_all(locate: &Locate<'_>) -> Result<PathBuf> {
     download(locate, &ALL)
 }
 
-/// What [`verify`] found out about one file or generated part.
-#[derive(Debug)]
-pub struct FileReport {
-    /// Name of the file or part.
-    pub name: String,
-    /// Where it lies; `None` for what is generated or was not found.
-    pub path: Option<PathBuf>,
-    /// Whether it is what it should be.
-    pub outcome: Result<()>,
-}
-
 pub(crate) fn verify_all(locate: &Locate<'_>) -> Result<Vec<FileReport>> {
+    if locate.splits == Splits::PhotosOnly {
+        return Ok(vec![FileReport {
+            name: photos::FOLDER.to_owned(),
+            path: None,
+            outcome: photos::load(locate).map(drop),
+        }]);
+    }
     let Some((folder, _)) = find(locate) else {
         return Err(not_found(locate, "nothing to verify"));
     };

@@ -26,7 +26,9 @@
 
 mod catalogue;
 mod describe;
+mod described;
 mod digest;
+mod duplicates;
 mod error;
 mod fashion_mnist;
 mod fetch;
@@ -35,14 +37,17 @@ pub mod idx;
 mod locate;
 pub mod mask;
 pub mod photo;
+mod photos;
+mod picture;
+mod random;
 mod select;
 mod set;
 mod set_ref;
 
-pub use catalogue::{SetInfo, content_hash, fetch, info, known, load, verify};
-pub use describe::{ClassShare, Duplicate, duplicates, object_share};
+pub use catalogue::{FileReport, SetInfo, content_hash, fetch, info, known, load, verify};
+pub use describe::{ClassShare, object_share};
+pub use duplicates::{Duplicate, NEAR_DUPLICATE, Part, duplicates, near_duplicates};
 pub use error::{DataError, Result};
-pub use fashion_mnist::FileReport;
 pub use locate::{Locate, Progress, Splits};
 pub use select::{Selection, select};
 pub use set::{DataSet, Masks, Origin, Place, Split, Values};

@@ -14,7 +14,8 @@ mod scale;
 
 use std::path::Path;
 
-use crate::error::{DataError, Result};
+use crate::error::Result;
+use crate::picture;
 
 /// Side of the prepared image.
 pub const SIDE: usize = 28;
@@ -71,23 +72,8 @@ pub struct Prepared {
 /// [`DataError::Io`], [`DataError::NotAFile`], and [`DataError::Photo`] when it is no
 /// such picture, is damaged, too large, or shows no object that stands out.
 pub fn prepare_file(path: &Path, options: &PhotoOptions) -> Result<Prepared> {
-    let place = path.display().to_string();
-    let remedy = "name a JPEG or PNG file";
-    let file = crate::idx::open_regular(path, remedy)?;
-    let length = file
-        .metadata()
-        .map_err(|e| DataError::io("read", path, e))?
-        .len();
-    if length > options.max_file_bytes {
-        return Err(too_large(&place, options));
-    }
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(
-        &mut std::io::Read::take(file, options.max_file_bytes + 1),
-        &mut bytes,
-    )
-    .map_err(|e| DataError::io("read", path, e))?;
-    prepare_from(&bytes, &place, options)
+    let bytes = picture::read_file(path, options.max_file_bytes)?;
+    prepare_from(&bytes, &path.display().to_string(), options)
 }
 
 /// Prepares the photograph in the bytes of a JPEG or PNG file.
@@ -98,17 +84,9 @@ pub fn prepare(bytes: &[u8], options: &PhotoOptions) -> Result<Prepared> {
     prepare_from(bytes, "image in memory", options)
 }
 
-fn too_large(place: &str, options: &PhotoOptions) -> DataError {
-    DataError::Photo {
-        place: place.to_owned(),
-        reason: format!("the file is larger than {} bytes", options.max_file_bytes),
-        remedy: "save it smaller; a side of a few hundred pixels is enough".to_owned(),
-    }
-}
-
 fn prepare_from(bytes: &[u8], place: &str, options: &PhotoOptions) -> Result<Prepared> {
     if bytes.len() as u64 > options.max_file_bytes {
-        return Err(too_large(place, options));
+        return Err(picture::too_large(place, options.max_file_bytes));
     }
     let longest_side = options.longest_side.clamp(1, SIDE as u32) as usize;
     let mut steps = Vec::new();

@@ -257,6 +257,8 @@ pub enum Place {
     Local,
     /// The user's cache.
     Cache,
+    /// The folder that a description names.
+    Description,
 }
 
 impl fmt::Display for Place {
@@ -266,6 +268,7 @@ impl fmt::Display for Place {
             Self::Environment => "$XBENCH_DATA",
             Self::Local => "./data",
             Self::Cache => "the cache",
+            Self::Description => "named by its description",
         })
     }
 }

@@ -1,8 +1,8 @@
 //! What lies behind the garment, and the planted watermark.
 
 use super::paint::{Noise, grain, triangle};
-use super::random::Random;
 use super::raster::{Coverage, Outline, PIXELS, Placement, SIDE, fill, stroke};
+use crate::random::Random;
 
 /// Least difference between the mean tones of garment and ground.
 const APART: f64 = 0.16;

@@ -29,7 +29,6 @@ mod bag;
 mod bottoms;
 mod ground;
 mod paint;
-mod random;
 mod raster;
 mod shoes;
 mod tops;
@@ -37,13 +36,14 @@ mod tops;
 use std::path::PathBuf;
 
 use paint::{Canvas, Fabric, Noise, Pattern};
-use random::Random;
+
 use raster::{PIXELS, Placement, Point};
 
 use crate::digest;
 use crate::error::{DataError, Result};
 use crate::fashion_mnist::CLASSES;
 use crate::locate::Splits;
+use crate::random::Random;
 use crate::set::{DataSet, Masks, Origin, Split, Values};
 
 pub(crate) const VERSION: u32 = 1;

@@ -1,7 +1,7 @@
 //! Tones: the fabric of a garment part, and the canvas that parts are laid on.
 
-use super::random::mix;
 use super::raster::{Coverage, PIXELS, Placement, Point, SIDE};
+use crate::random::mix;
 
 /// What is woven into or printed on a fabric; periods in garment units.
 #[derive(Clone, Copy)]

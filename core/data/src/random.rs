@@ -4,14 +4,14 @@
 //! The mixing function is SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014).
 
 /// A stream of draws.
-pub(super) struct Random {
+pub(crate) struct Random {
     key: u64,
     counter: u64,
 }
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-pub(super) fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
@@ -19,39 +19,39 @@ pub(super) fn mix(value: u64) -> u64 {
 
 impl Random {
     /// The stream named by `parts`.
-    pub(super) fn new(parts: &[u64]) -> Self {
+    pub(crate) fn new(parts: &[u64]) -> Self {
         let key = parts
             .iter()
             .fold(0, |key, part| mix(key ^ mix(part.wrapping_add(STEP))));
         Self { key, counter: 0 }
     }
 
-    pub(super) fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.counter += 1;
         mix(self.key.wrapping_add(self.counter.wrapping_mul(STEP)))
     }
 
     /// Uniform in `[0, 1)`.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Uniform in `[low, high)`.
-    pub(super) fn range(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn range(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// Bell-shaped in `(-1, 1)`, mean 0, standard deviation 1/3.
-    pub(super) fn bell(&mut self) -> f64 {
+    pub(crate) fn bell(&mut self) -> f64 {
         (self.unit() + self.unit() + self.unit()) / 1.5 - 1.0
     }
 
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// Uniform in `0..n`, `n` small.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.unit() * n as f64) as usize
     }
 }
