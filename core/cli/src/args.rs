@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::Value;
+use xbench_data::SetRef;
 
 /// Benchmarks explanations of image classifiers: every model and method side by side, with
 /// confidence intervals.
@@ -34,6 +36,9 @@ pub(crate) enum Command {
     /// Train a model on a data set and keep its weights
     #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainArgs),
+    /// Look into a model of decision trees: importance of features, single trees drawn
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
     /// Show what a suite would run
     Plan(PlanArgs),
     /// Look at plugins
@@ -72,7 +77,19 @@ const TRAIN_EXAMPLES: &str = "\
 Examples:
   xbench train cnn-gap                                  preset best, Fashion-MNIST
   xbench train lenet --data garments --preset best --out weights/
-  xbench train cnn-gap --preset published --seed 1 --out weights/";
+  xbench train cnn-gap --preset published --seed 1 --out weights/
+  xbench train resnet-spn --data 'busi{size: 64}' --set masks=0.25
+  xbench train xgboost --grid 'max_depth=4,6,8 colsample_bytree=0.3,0.5' --grid-rows 6000
+
+A training that was interrupted goes on where it stopped: start it again. Its state stands beside the
+weights as <model>-<preset>.checkpoint until it is done.";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  xbench inspect random-forest --data fetal-health --tree 0
+  xbench inspect xgboost --tree 3 --depth 4 --out trees/
+
+Writes importance.csv and importance.png, and the tree as SVG and PNG.";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -179,12 +196,24 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct TrainArgs {
     /// The model, for example cnn-gap
     pub(crate) model: String,
-    /// The data set
+    /// The data set: a name, 'name{option: value}', or the path of a description (.toml)
     #[arg(long, value_name = "SET", default_value = "fashion-mnist")]
-    pub(crate) data: String,
-    /// The recipe, one of the model's presets
-    #[arg(long, value_name = "NAME", default_value = "best")]
-    pub(crate) preset: String,
+    pub(crate) data: SetRef,
+    /// The recipe, one of the model's presets [default: best, where the model has it]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// A setting that differs from the preset's (repeatable); a wrong name lists those there are
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, Value)>,
+    /// Search this grid by cross-validation, then train the best: 'max_depth=4,6,8 eta=0.1,0.3'
+    #[arg(long, value_name = "GRID", value_parser = grid)]
+    pub(crate) grid: Option<Grid>,
+    /// Folds of the cross-validation
+    #[arg(long, value_name = "K", default_value_t = 3, requires = "grid", value_parser = clap::value_parser!(u8).range(2..=20))]
+    pub(crate) folds: u8,
+    /// Training rows to search the grid on, evenly over the classes [default: all]
+    #[arg(long, value_name = "N", requires = "grid")]
+    pub(crate) grid_rows: Option<usize>,
     /// Folder for weights, recipe and curve; a suite uses them by `weights:`
     #[arg(long, value_name = "DIR", default_value = "weights")]
     pub(crate) out: PathBuf,
@@ -200,6 +229,65 @@ pub(crate) struct TrainArgs {
     /// Replace weights that are there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Only errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// Settings with the values to try.
+pub(crate) type Grid = Vec<(String, Vec<Value>)>;
+
+/// A value as on the command line: JSON where it is JSON, else text.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
+fn setting(text: &str) -> Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((name, text)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value(text))),
+        _ => Err("write it like learning_rate=0.001".to_owned()),
+    }
+}
+
+fn grid(text: &str) -> Result<Grid, String> {
+    let one = |part: &str| match part.split_once('=') {
+        Some((name, values)) if !name.is_empty() && !values.is_empty() => {
+            Ok((name.to_owned(), values.split(',').map(value).collect()))
+        }
+        _ => Err(format!(
+            "cannot read '{part}'; write it like max_depth=4,6,8"
+        )),
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The model, for example random-forest
+    pub(crate) model: String,
+    /// The data set whose weights it uses
+    #[arg(long, value_name = "SET", default_value = "fashion-mnist")]
+    pub(crate) data: SetRef,
+    /// Recipe of its weights [default: best, where the model has it]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// File of weights, in place of the preset's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Number of the tree to draw; none is drawn without it
+    #[arg(long, value_name = "N")]
+    pub(crate) tree: Option<usize>,
+    /// Levels of the tree that are drawn
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub(crate) depth: u8,
+    /// Folder for tables and pictures
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
     /// Only errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -247,12 +335,12 @@ pub(crate) enum DataCommand {
     /// Download a data set into the cache, checksums verified
     Fetch {
         /// Its name
-        set: String,
+        set: SetRef,
     },
     /// Check every file of a data set
     Verify {
-        /// Its name
-        set: String,
+        /// Its name, or the path of a description
+        set: SetRef,
     },
 }
 

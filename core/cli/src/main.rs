@@ -29,6 +29,7 @@ fn main() -> ProcessExit {
         Command::Run(args) => commands::run::run(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Train(args) => commands::train::train(args),
+        Command::Inspect(args) => commands::inspect::inspect(args),
         Command::Plan(args) => commands::plan::plan(args),
         Command::Plugin(command) => commands::plugin::plugin(command),
         Command::Data(command) => commands::data::data(command),

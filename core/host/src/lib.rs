@@ -35,7 +35,7 @@ pub use explainer::{HostBatch, LoadedExplainer};
 pub use info::{PluginFlags, PluginInfo};
 pub use load::Library;
 pub use manifest::{ABI_MAJOR, Kind, MANIFEST_FILE, Manifest, ManifestPlugin};
-pub use model::{LoadedModel, Pullback};
+pub use model::{FitMonitor, LoadedModel, Pullback};
 pub use owned::OwnedOutput;
 pub use proxy::{Counts, ModelProxy, ProxyOptions};
 pub use rows::RowSource;
@@ -44,3 +44,4 @@ pub use schema::ParamsError;
 pub use spec::{FitStep, LayerSpec, LinearHead, ModelSpec, OutputKind, Randomise, Wrt};
 
 pub use worker::{KilledBy, Message, Responder, Worker, WorkerConfig, WorkerFailure, serve};
+pub use xbench_plugin::TreeEnsemble;

@@ -17,8 +17,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use xbench_abi::{
     DLDataType, XB_CANCELLED, XB_DEADLINE_EXCEEDED, XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_PREDICT,
-    XB_EXT_VJP, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_MODEL, XB_OK, XB_UNIMPLEMENTED, has_field,
-    xb_call, xb_layers, xb_linear, xb_object, xb_owned, xb_predict, xb_status, xb_tensor, xb_vjp,
+    XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_MODEL, XB_OK,
+    XB_UNIMPLEMENTED, has_field, xb_call, xb_layers, xb_linear, xb_object, xb_owned, xb_predict,
+    xb_segment, xb_status, xb_tensor, xb_tree_ensemble, xb_trees, xb_vjp,
 };
 
 use crate::call::{CallFrame, deadline_ns, set_error};
@@ -50,7 +51,8 @@ pub struct Counts {
 
 /// The model as an explainer sees it: counted, cut, and stopped at the deadline.
 ///
-/// It grants `predict`, `layers`, `vjp` and `linear`; what would change the model is never granted.
+/// It grants `predict`, `layers`, `vjp`, `linear`, `segment` and `trees`; what would change the model
+/// is never granted.
 #[derive(Debug)]
 pub struct ModelProxy<'m> {
     state: NonNull<State<'m>>,
@@ -67,6 +69,8 @@ struct State<'m> {
     layers: Option<xb_layers>,
     vjp: Option<xb_vjp>,
     linear: Option<xb_linear>,
+    segment: Option<xb_segment>,
+    trees: Option<xb_trees>,
     counts: Cell<Counts>,
     /// The first failure since the explainer was last called.
     fault: RefCell<Option<Fault>>,
@@ -117,6 +121,22 @@ impl<'m> ModelProxy<'m> {
                     }),
             )
         };
+        let segment = tables
+            .segment
+            .filter(|_| granted(XB_EXT_SEGMENT))
+            .map(|_| xb_segment {
+                struct_size: size_of::<xb_segment>() as u32,
+                reserved: 0,
+                run: Some(on_segment),
+            });
+        let trees = tables
+            .trees
+            .filter(|_| granted(XB_EXT_TREES))
+            .map(|_| xb_trees {
+                struct_size: size_of::<xb_trees>() as u32,
+                reserved: 0,
+                get: Some(on_trees),
+            });
         let state = Box::into_raw(Box::new(State {
             object: xb_object {
                 struct_size: size_of::<xb_object>() as u32,
@@ -133,6 +153,8 @@ impl<'m> ModelProxy<'m> {
             layers,
             vjp,
             linear,
+            segment,
+            trees,
             counts: Cell::default(),
             fault: RefCell::new(None),
         }));
@@ -310,6 +332,8 @@ unsafe extern "C" fn on_get_extension(
             id if id == XB_EXT_LAYERS => pointer(&(*state).layers),
             id if id == XB_EXT_VJP => pointer(&(*state).vjp),
             id if id == XB_EXT_LINEAR => pointer(&(*state).linear),
+            id if id == XB_EXT_SEGMENT => pointer(&(*state).segment),
+            id if id == XB_EXT_TREES => pointer(&(*state).trees),
             _ => std::ptr::null(),
         }
     }
@@ -431,6 +455,61 @@ unsafe extern "C" fn on_weights(
             *bias = head
                 .bias
                 .map_or(std::ptr::null_mut(), |bias| bias.into_raw());
+        }
+        Ok(())
+    };
+    // SAFETY: as in `on_predict`.
+    unsafe { serve(object, call, work) }
+}
+
+unsafe extern "C" fn on_segment(
+    object: *const xb_object,
+    call: *const xb_call,
+    x: *const xb_tensor,
+    out: *mut *mut xb_owned,
+) -> xb_status {
+    let work = |state: &State<'_>, frame: &CallFrame| {
+        if out.is_null() {
+            return Err(Fault::request("the place for the mask is null"));
+        }
+        // SAFETY: as in `on_predict`; the place is writable.
+        unsafe {
+            let rows = state.rows("x", x, &state.model.spec().input_shape)?;
+            state.count(rows, 0);
+            let mask = state.model.run_segment(frame, &*x, rows, state.max_rows)?;
+            *out = mask.into_raw();
+        }
+        Ok(())
+    };
+    // SAFETY: as in `on_predict`.
+    unsafe { serve(object, call, work) }
+}
+
+unsafe extern "C" fn on_trees(
+    object: *const xb_object,
+    call: *const xb_call,
+    out: *mut xb_tree_ensemble,
+) -> xb_status {
+    let work = |state: &State<'_>, frame: &CallFrame| {
+        // SAFETY: the explainer's place is null or as the contract describes it; the size is first.
+        unsafe {
+            if out.is_null()
+                || !has_field!(
+                    (&raw const (*out).struct_size).read(),
+                    xb_tree_ensemble,
+                    value
+                )
+            {
+                return Err(Fault::request(
+                    "the place for the trees is null or too small",
+                ));
+            }
+            // The explainer reads the model's own arrays; its SDK checks them.
+            let struct_size = (&raw const (*out).struct_size).read();
+            *out = xb_tree_ensemble {
+                struct_size,
+                ..state.model.run_trees(frame)?
+            };
         }
         Ok(())
     };

@@ -6,28 +6,54 @@ use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use xbench_abi::{
-    DLDataType, XB_DATASET, XB_EXT_ROWS, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_OK, xb_call,
-    xb_object, xb_rows, xb_status, xb_tensor,
+    DLDataType, XB_DATASET, XB_EXT_ROWS, XB_FEATURES, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_OK,
+    XB_PIXELS, xb_call, xb_object, xb_rows, xb_status, xb_tensor,
 };
 
 use crate::call::set_error;
-use crate::tensor::check;
+use crate::tensor::{check, compact};
 
-/// Labelled rows of pixels, handed to [`LoadedModel::fit`](crate::LoadedModel::fit).
+/// Labelled rows, handed to [`LoadedModel::fit`](crate::LoadedModel::fit).
 pub trait RowSource {
     /// How many rows there are.
     fn num_rows(&self) -> usize;
-    /// Shape of one row, for images `[channels, height, width]`.
+    /// Shape of one row: `[channels, height, width]` of an image, `[columns]` of a table.
     fn input_shape(&self) -> &[usize];
     /// Labels are below this.
     fn num_classes(&self) -> usize;
-    /// Copies the pixels (`[rows, input...]`, row-major) and labels of the rows with these indices,
-    /// all below [`RowSource::num_rows`].
+    /// Are the rows images of 8-bit pixels? Else they are a table.
+    fn is_images(&self) -> bool;
+    /// The last so many rows are the set's own validation split.
+    fn num_validation(&self) -> usize {
+        0
+    }
+    /// Are object masks known, of some rows at least?
+    fn has_masks(&self) -> bool {
+        false
+    }
+    /// The label of a row below [`RowSource::num_rows`].
+    fn label(&self, row: usize) -> i64;
+    /// Copies the pixels of a row of images.
     ///
     /// # Errors
     ///
-    /// A sentence; the training fails with it.
-    fn read(&self, rows: &[usize], pixels: &mut [u8], labels: &mut [i64]) -> Result<(), String>;
+    /// A sentence; the training fails with it. So for the functions below.
+    fn pixels(&self, row: usize, to: &mut [u8]) -> Result<(), String>;
+    /// Copies a row as models take it: pixels divided by 255, or features.
+    ///
+    /// # Errors
+    ///
+    /// A sentence.
+    fn values(&self, row: usize, to: &mut [f32]) -> Result<(), String>;
+    /// Copies the object mask of a row, `[height, width]`, 0 or 1; false where it has none.
+    ///
+    /// # Errors
+    ///
+    /// A sentence.
+    fn mask(&self, row: usize, to: &mut [u8]) -> Result<bool, String> {
+        let _ = (row, to);
+        Ok(false)
+    }
 }
 
 /// A row source as the contract's object. Boxed, since the object points to itself.
@@ -60,6 +86,14 @@ impl<'d> RowsObject<'d> {
                 input_ndim: shape.len() as i64,
                 input_shape: std::ptr::null(),
                 read: Some(read),
+                element: if source.is_images() {
+                    XB_PIXELS
+                } else {
+                    XB_FEATURES
+                },
+                reserved: 0,
+                num_validation: source.num_validation() as i64,
+                read_masks: source.has_masks().then_some(read_masks as _),
             },
             shape,
             source,
@@ -112,14 +146,122 @@ unsafe extern "C" fn read(
     x: *mut xb_tensor,
     label: *mut i64,
 ) -> xb_status {
-    if object.is_null() || call.is_null() || (n > 0 && (rows.is_null() || label.is_null())) {
+    let work = |source: &dyn RowSource, rows: &[usize]| {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if label.is_null() || x.is_null() {
+            return Err(invalid("x or the labels are null"));
+        }
+        let shape = source.input_shape();
+        // SAFETY: a plugin hands over memory as the contract describes it: n labels, and a tensor.
+        unsafe {
+            for (i, &row) in rows.iter().enumerate() {
+                label.add(i).write(source.label(row));
+            }
+            if (*x).dtype == DLDataType::U8 {
+                if !source.is_images() {
+                    return Err(invalid("x: the data are a table, which has no pixels"));
+                }
+                fill::<u8>("x", x, DLDataType::U8, rows, shape, |row, to| {
+                    source.pixels(row, to)
+                })
+            } else {
+                fill::<f32>("x", x, DLDataType::F32, rows, shape, |row, to| {
+                    source.values(row, to)
+                })
+            }
+        }
+    };
+    // SAFETY: a plugin hands back the object it was given, and n rows.
+    unsafe { serve(object, call, rows, n, work) }
+}
+
+unsafe extern "C" fn read_masks(
+    object: *const xb_object,
+    call: *const xb_call,
+    rows: *const i64,
+    n: usize,
+    mask: *mut xb_tensor,
+    present: *mut u8,
+) -> xb_status {
+    let work = |source: &dyn RowSource, rows: &[usize]| {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (false, false, &[_, height, width]) =
+            (present.is_null(), mask.is_null(), source.input_shape())
+        else {
+            return Err(invalid("a place is null, or the data are no images"));
+        };
+        let mut seen = Vec::with_capacity(rows.len());
+        // SAFETY: as in `read`.
+        unsafe {
+            fill::<u8>(
+                "mask",
+                mask,
+                DLDataType::U8,
+                rows,
+                &[height, width],
+                |row, to| {
+                    seen.push(source.mask(row, to)?);
+                    Ok(())
+                },
+            )?;
+            for (i, seen) in seen.into_iter().enumerate() {
+                present.add(i).write(u8::from(seen));
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: as in `read`.
+    unsafe { serve(object, call, rows, n, work) }
+}
+
+type Refusal = (xb_status, String);
+
+fn invalid(text: impl Into<String>) -> Refusal {
+    (XB_INVALID_ARGUMENT, text.into())
+}
+
+/// Checks the rows, contains panics, and reports what went wrong.
+///
+/// # Safety
+///
+/// `object` is null or one that [`RowsObject::raw`] made; `rows` is null or has `n` elements.
+unsafe fn serve(
+    object: *const xb_object,
+    call: *const xb_call,
+    rows: *const i64,
+    n: usize,
+    work: impl FnOnce(&dyn RowSource, &[usize]) -> Result<(), Refusal>,
+) -> xb_status {
+    if object.is_null() || call.is_null() || (n > 0 && rows.is_null()) {
         return XB_INVALID_ARGUMENT;
     }
-    // SAFETY: a plugin hands back the object it was given, and memory as the contract describes.
-    let result = catch_unwind(AssertUnwindSafe(|| unsafe {
-        read_checked(object, rows, n, x, label)
-    }));
-    let (status, text) = match result {
+    let checked = || {
+        // SAFETY: by this function's contract.
+        let (source, rows) = unsafe {
+            let rows = if n == 0 {
+                &[]
+            } else {
+                std::slice::from_raw_parts(rows, n)
+            };
+            (state(object).source, rows)
+        };
+        let indices: Vec<usize> = rows
+            .iter()
+            .map(|&row| {
+                usize::try_from(row)
+                    .ok()
+                    .filter(|&row| row < source.num_rows())
+                    .ok_or(row)
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|row| invalid(format!("row {row} is not below {}", source.num_rows())))?;
+        work(source, &indices)
+    };
+    let (status, text) = match catch_unwind(AssertUnwindSafe(checked)) {
         Ok(Ok(())) => return XB_OK,
         Ok(Err(failure)) => failure,
         Err(_) => (XB_INTERNAL, "reading the data panicked".to_owned()),
@@ -129,62 +271,36 @@ unsafe extern "C" fn read(
     status
 }
 
+/// Fills a compact tensor of `[rows, inner...]` row by row.
+///
 /// # Safety
 ///
-/// The pointers are as the contract describes them.
-unsafe fn read_checked(
-    object: *const xb_object,
-    rows: *const i64,
-    n: usize,
-    x: *mut xb_tensor,
-    label: *mut i64,
-) -> Result<(), (xb_status, String)> {
-    let invalid = |text: String| (XB_INVALID_ARGUMENT, text);
-    if n == 0 {
-        return Ok(());
-    }
+/// `tensor` is as the contract describes it, and `dtype` is that of `T`.
+unsafe fn fill<T>(
+    what: &str,
+    tensor: *mut xb_tensor,
+    dtype: DLDataType,
+    rows: &[usize],
+    inner: &[usize],
+    mut one: impl FnMut(usize, &mut [T]) -> Result<(), String>,
+) -> Result<(), Refusal> {
     // SAFETY: by this function's contract.
-    let (source, rows, labels) = unsafe {
-        (
-            state(object).source,
-            std::slice::from_raw_parts(rows, n),
-            std::slice::from_raw_parts_mut(label, n),
-        )
-    };
-    let indices: Vec<usize> = rows
-        .iter()
-        .map(|&row| {
-            usize::try_from(row)
-                .ok()
-                .filter(|&row| row < source.num_rows())
-                .ok_or(row)
-        })
-        .collect::<Result<_, _>>()
-        .map_err(|row| invalid(format!("row {row} is not below {}", source.num_rows())))?;
-    // SAFETY: by this function's contract.
-    let shape = unsafe { check("x", x, DLDataType::U8) }.map_err(|f| invalid(f.message))?;
-    if shape[0] != n || shape[1..] != *source.input_shape() {
-        let wanted = source.input_shape();
+    let shape = unsafe { check(what, tensor, dtype) }.map_err(|fault| invalid(fault.message))?;
+    if shape[0] != rows.len() || shape[1..] != *inner {
         return Err(invalid(format!(
-            "x: expected {n} rows of {wanted:?}, found {shape:?}"
+            "{what}: expected {} rows of {inner:?}, found {shape:?}",
+            rows.len()
         )));
     }
-    let length: usize = shape.iter().product();
-    // SAFETY: `check` accepted the tensor, so it has these extents and strides.
-    let (x, strides) = unsafe { (&*x, std::slice::from_raw_parts((*x).strides, shape.len())) };
-    let mut expected = 1_i64;
-    for (&extent, &stride) in shape.iter().zip(strides).rev() {
-        if extent > 1 && stride != expected {
-            return Err(invalid("x: it is not compact".to_owned()));
-        }
-        expected *= extent.max(1) as i64;
-    }
-    // SAFETY: compact, of this length, and the plugin's to be written.
-    let pixels = unsafe {
-        let first = x.data.cast::<u8>().add(x.byte_offset as usize);
-        std::slice::from_raw_parts_mut(first, length)
+    // SAFETY: `check` accepted the tensor.
+    let Some(found) = (unsafe { compact::<T>(&*tensor) }) else {
+        return Err(invalid(format!("{what}: it is not compact")));
     };
-    source
-        .read(&indices, pixels, labels)
-        .map_err(|text| (XB_INTERNAL, text))
+    // SAFETY: compact, of this length, and the plugin's to be written; the shared view is gone.
+    let values = unsafe { std::slice::from_raw_parts_mut(found.as_ptr().cast_mut(), found.len()) };
+    let size = inner.iter().product::<usize>().max(1);
+    for (&row, to) in rows.iter().zip(values.chunks_exact_mut(size)) {
+        one(row, to).map_err(|text| (XB_INTERNAL, text))?;
+    }
+    Ok(())
 }

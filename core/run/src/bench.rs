@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use xbench_data::{DataError, DataSet, Locate, SetInfo, Splits};
+use xbench_data::{DataError, DataSet, Locate, SetInfo, SetRef, Splits};
 use xbench_host::worker::{Message, Worker, WorkerConfig};
 use xbench_host::{Catalog, Kind as HostKind, PluginInfo, Scanner, SearchPath};
 use xbench_record::Machine;
@@ -144,25 +144,26 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The plugins as a suite sees them, for models of a given input.
 pub(crate) struct Shelf<'b> {
     pub(crate) bench: &'b Bench,
-    /// Shape of an image and number of classes: parameters every model gets from the data.
-    pub(crate) shape: [usize; 3],
-    pub(crate) classes: usize,
+    /// Shape of a row, and the class names: parameters every model gets from the data. Empty where
+    /// they are not known before the data are read.
+    shape: Vec<usize>,
+    classes: Vec<String>,
 }
 
 impl<'b> Shelf<'b> {
     pub(crate) fn of_set(bench: &'b Bench, set: &DataSet) -> Self {
         Self {
             bench,
-            shape: set.shape,
-            classes: set.classes.len(),
+            shape: set.shape.clone(),
+            classes: set.classes.clone(),
         }
     }
 
     pub(crate) fn of_info(bench: &'b Bench, info: &SetInfo) -> Self {
         Self {
             bench,
-            shape: info.shape,
-            classes: info.classes.len(),
+            shape: info.shape.clone(),
+            classes: info.classes.clone(),
         }
     }
 
@@ -187,11 +188,20 @@ impl<'b> Shelf<'b> {
     fn with_data(&self, plugin: &PluginInfo, params: &Value) -> Value {
         let mut params: Map<String, Value> = params.as_object().cloned().unwrap_or_default();
         let known = &plugin.params_schema["properties"];
-        for (name, value) in [
-            ("input", json!(self.shape)),
-            ("outputs", json!(self.classes)),
+        for (name, value, is_known) in [
+            ("input", json!(self.shape), !self.shape.is_empty()),
+            (
+                "outputs",
+                json!(self.classes.len()),
+                !self.classes.is_empty(),
+            ),
+            (
+                "data_classes",
+                json!(self.classes),
+                !self.classes.is_empty(),
+            ),
         ] {
-            if known.get(name).is_some() && !params.contains_key(name) {
+            if is_known && known.get(name).is_some() && !params.contains_key(name) {
                 params.insert(name.to_owned(), value);
             }
         }
@@ -226,9 +236,9 @@ impl Registry for Shelf<'_> {
 /// Loads a data set, or the one to use instead where it cannot be had; that is told loudly, and
 /// comes back as a sentence for the results.
 pub(crate) fn load_data(
-    set: &str,
+    set: &SetRef,
     root: Option<&Path>,
-    otherwise: Option<&str>,
+    otherwise: Option<&SetRef>,
     splits: Splits,
     offline: bool,
     observer: &dyn Observer,

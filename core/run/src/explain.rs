@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use xbench_data::photo::{PhotoOptions, Thumbnail, prepare_file};
-use xbench_data::{SetInfo, Split, Splits};
+use xbench_data::{SetInfo, SetRef, Split, Splits};
 use xbench_suite::{Chosen, ExplainerSeed, Kind, parse_plugin_uses, resolve};
 
 use crate::bench::{Bench, Search, Shelf, cores, load_data};
@@ -14,7 +14,9 @@ use crate::models::array_of;
 use crate::observer::Observer;
 use crate::pool::{Job, Outcome, Pool};
 use crate::session::{MODEL_LIMIT, masks_of};
-use crate::task::{ImageBlobs, ModelRef, Reply, Task, message_of, pack_images, reply_of};
+use crate::task::{
+    ImageBlobs, ModelRef, Reply, RowLayout, Task, message_of, pack_images, reply_of,
+};
 use crate::train::{argmax, set_info};
 use crate::weights::model_with_weights;
 
@@ -111,11 +113,11 @@ pub fn explain(
     bench.tell_problems(observer);
     let chosen_rows = request.data.as_deref().map(parse_rows).transpose()?;
     let set = match (&request.trained_on, &chosen_rows) {
-        (Some(set), _) => set.as_str(),
-        (None, Some(rows)) => rows.set.as_str(),
-        (None, None) => USUAL_SET,
+        (Some(set), _) => parse_set(set)?,
+        (None, Some(rows)) => rows.set.clone(),
+        (None, None) => SetRef::named(USUAL_SET),
     };
-    let info = set_info(set)?;
+    let info = &known_set(&set, request.search.offline, observer)?;
     let shelf = Shelf::of_info(&bench, info);
     let choose = |list: &str, kind: Kind| -> Result<Vec<Chosen>, RunError> {
         let mut uses = parse_plugin_uses(list)?;
@@ -151,7 +153,7 @@ pub fn explain(
     let mut references = Vec::new();
     for model in &models {
         let offline = request.search.offline;
-        references.push(model_with_weights(&bench, model, set, offline, observer)?);
+        references.push(model_with_weights(&bench, model, &set, offline, observer)?);
     }
     let mut explained = Vec::new();
     for (model, reference) in models.iter().zip(&references) {
@@ -167,8 +169,8 @@ pub fn explain(
         )?);
     }
     Ok(Explanations {
-        classes: info.classes.iter().map(|&class| class.to_owned()).collect(),
-        shape: info.shape,
+        classes: info.classes.clone(),
+        shape: layout_of(info).plane(),
         pictures: input.pictures,
         models: explained,
     })
@@ -181,9 +183,38 @@ struct Input {
     masks: Vec<u8>,
 }
 
+/// A data set as named on the command line.
+fn parse_set(text: &str) -> Result<SetRef, RunError> {
+    text.parse()
+        .map_err(|error: xbench_data::DataError| RunError::Flag(error.to_string()))
+}
+
+/// What is known of a set of images; it is read where only that tells.
+fn known_set(set: &SetRef, offline: bool, observer: &dyn Observer) -> Result<SetInfo, RunError> {
+    let mut info = set_info(set)?;
+    if info.table {
+        return Err(RunError::Flag(format!(
+            "{} is a table, and explain draws pictures; run a suite on it for its attributions",
+            info.id
+        )));
+    }
+    if info.shape.is_empty() || info.classes.is_empty() {
+        let (read, _) = load_data(set, None, None, Splits::TestOnly, offline, observer)?;
+        (info.shape, info.classes) = (read.shape, read.classes);
+    }
+    Ok(info)
+}
+
+fn layout_of(info: &SetInfo) -> RowLayout {
+    RowLayout {
+        shape: info.shape.clone(),
+        table: info.table,
+    }
+}
+
 /// Rows of a data set, as named on the command line.
 struct Rows {
-    set: String,
+    set: SetRef,
     split: String,
     range: Option<(usize, usize)>,
 }
@@ -195,10 +226,13 @@ fn parse_rows(text: &str) -> Result<Rows, RunError> {
             "cannot read rows '{text}'; write them like fashion-mnist:test[0..8]"
         ))
     };
-    let (name, range) = match text.split_once('[') {
-        None => (text, None),
-        Some((name, rest)) => {
-            let (low, high) = rest
+    // Options in braces may hold brackets and colons of their own.
+    let options_end = text.rfind('}').map_or(0, |end| end + 1);
+    let (set, rest) = text.split_at(options_end);
+    let (rest, range) = match rest.split_once('[') {
+        None => (rest, None),
+        Some((name, range)) => {
+            let (low, high) = range
                 .strip_suffix(']')
                 .and_then(|range| range.split_once(".."))
                 .ok_or_else(wrong)?;
@@ -206,8 +240,9 @@ fn parse_rows(text: &str) -> Result<Rows, RunError> {
             (name, Some((number(low)?, number(high)?)))
         }
     };
-    let (set, split) = name.split_once(':').unwrap_or((name, "test"));
-    if set.is_empty() || !["train", "test"].contains(&split) {
+    let (tail, split) = rest.split_once(':').unwrap_or((rest, "test"));
+    let set = format!("{set}{tail}");
+    if set.is_empty() || !["train", "validation", "test", "photos"].contains(&split) {
         return Err(wrong());
     }
     if range.is_some_and(|(low, high)| low >= high) {
@@ -216,7 +251,7 @@ fn parse_rows(text: &str) -> Result<Rows, RunError> {
         )));
     }
     Ok(Rows {
-        set: set.to_owned(),
+        set: parse_set(&set)?,
         split: split.to_owned(),
         range,
     })
@@ -228,10 +263,10 @@ fn from_set(
     request: &ExplainRequest,
     observer: &dyn Observer,
 ) -> Result<Input, RunError> {
-    let splits = if rows.split == "test" {
-        Splits::TestOnly
-    } else {
-        Splits::Both
+    let splits = match rows.split.as_str() {
+        "test" => Splits::TestOnly,
+        "photos" => Splits::PhotosOnly,
+        _ => Splits::All,
     };
     let (set, _) = load_data(
         &rows.set,
@@ -247,10 +282,11 @@ fn from_set(
             set.id, set.shape, info.id, info.shape
         )));
     }
-    let split: &Split = if rows.split == "test" {
-        &set.test
-    } else {
-        &set.train
+    let split: &Split = match rows.split.as_str() {
+        "test" => &set.test,
+        "photos" => &set.photos,
+        "validation" => &set.validation,
+        _ => &set.train,
     };
     let (low, high) = rows.range.unwrap_or((0, split.len()));
     if high > split.len() {
@@ -264,8 +300,11 @@ fn from_set(
     }
     let numbers: Vec<usize> = (low..high).collect();
     let pictures = numbers.iter().map(|&row| Picture {
-        label: format!("{}:{}[{row}]", rows.set, rows.split),
-        pixels: split.image(row).to_vec(),
+        label: match split.names.get(row) {
+            Some(name) => format!("{}:{} {name}", rows.set.name, rows.split),
+            None => format!("{}:{}[{row}]", rows.set.name, rows.split),
+        },
+        pixels: split.pixels(row).unwrap_or(&[]).to_vec(),
         original: None,
         truth: Some(split.label(row)),
     });
@@ -342,7 +381,7 @@ fn one_model(
     let mut logits = Err(String::new());
     let predict = Task::Predict {
         model: reference.clone(),
-        shape: info.shape,
+        layout: layout_of(info),
     };
     let job = Job {
         group: 0,
@@ -400,7 +439,7 @@ fn one_model(
         let task = Task::Explain {
             model: reference.clone(),
             explainer: bench.reference(Kind::Explainer, chosen)?,
-            shape: info.shape,
+            layout: layout_of(info),
             seed: request.seed,
             deadline_ms: u64::try_from(request.deadline.as_millis()).unwrap_or(u64::MAX),
         };
@@ -413,7 +452,7 @@ fn one_model(
                 message: Box::new(move || {
                     let area = info.shape[1] * info.shape[2];
                     let images = ImageBlobs {
-                        pixels: pixels(input, at.clone()),
+                        values: pixels(input, at.clone()),
                         targets: targets[at.clone()]
                             .iter()
                             .map(|&class| class as i64)

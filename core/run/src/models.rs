@@ -6,7 +6,7 @@ use xbench_suite::{Chosen, Key, Kind, SuiteError, Target, chunk_rows};
 
 use crate::error::RunError;
 use crate::pool::{Job, Outcome};
-use crate::session::{MODEL_LIMIT, Session, pixels_of};
+use crate::session::{MODEL_LIMIT, Session};
 use crate::task::{ModelFacts, ModelRef, Reply, Task, message_of, reply_of};
 use crate::train::argmax;
 use crate::weights::model_with_weights;
@@ -50,7 +50,7 @@ fn load(session: &Session<'_>, chosen: &Chosen) -> Result<ModelResult, RunError>
     let found = model_with_weights(
         session.bench,
         chosen,
-        &session.set.id,
+        &session.suite_set(),
         session.offline,
         session.observer,
     );
@@ -77,7 +77,7 @@ fn load(session: &Session<'_>, chosen: &Chosen) -> Result<ModelResult, RunError>
     let classes = session.set.classes.len();
     if facts.input_shape != session.set.shape || facts.outputs != classes {
         return Ok(Err(format!(
-            "the model takes {:?} and has {} outputs, but {} has images {:?} of {classes} classes",
+            "the model takes {:?} and has {} outputs, but {} has rows {:?} of {classes} classes",
             facts.input_shape, facts.outputs, session.set.id, session.set.shape
         )));
     }
@@ -114,6 +114,7 @@ fn prediction_key(
 fn predict(session: &Session<'_>, models: &mut [ModelResult]) -> Result<(), RunError> {
     let accuracy_rows = session.accuracy_rows();
     let classes = session.set.classes.len();
+    let layout = &session.layout();
     let mut jobs = Vec::new();
     let mut places = Vec::new();
     let mut logits: Vec<Vec<f32>> = Vec::new();
@@ -132,7 +133,7 @@ fn predict(session: &Session<'_>, models: &mut [ModelResult]) -> Result<(), RunE
             }
             let task = Task::Predict {
                 model: model.reference.clone(),
-                shape: session.set.shape,
+                layout: layout.clone(),
             };
             places.push((index, at.clone(), key));
             jobs.push(Job {
@@ -140,7 +141,7 @@ fn predict(session: &Session<'_>, models: &mut [ModelResult]) -> Result<(), RunE
                 deadline: MODEL_LIMIT,
                 message: Box::new(move || {
                     let mut message = message_of(&task);
-                    message.blobs.push(pixels_of(session.split(), rows));
+                    message.blobs.push(layout.pack(session.split(), rows));
                     message
                 }),
             });

@@ -41,14 +41,39 @@ pub struct RunRequest {
 /// written.
 pub fn run(request: &RunRequest, observer: &dyn Observer) -> Result<Summary, RunError> {
     let mut suite = Suite::from_file(&request.suite)?;
-    suite.seed = request.seed.unwrap_or(suite.seed);
-    suite.chunk = request.chunk.unwrap_or(suite.chunk);
+    override_with(&mut suite, request);
     let bench = Bench::open(&request.search, &suite.plugins)?;
     bench.tell_problems(observer);
+    // What is wrong with a later part is told before the first one runs.
+    for part in &suite.parts {
+        part.check(&Shelf::of_info(&bench, &set_info(&part.data.set)?))?;
+    }
+    let mut whole = run_part(&suite, &bench, request, observer)?;
+    for part in &suite.parts {
+        observer.notice(&format!("part {}: {}", part.name, part.data.set));
+        whole.parts.push(run_part(part, &bench, request, observer)?);
+    }
+    Ok(whole)
+}
+
+fn override_with(suite: &mut Suite, request: &RunRequest) {
+    suite.seed = request.seed.unwrap_or(suite.seed);
+    suite.chunk = request.chunk.unwrap_or(suite.chunk);
+    for part in &mut suite.parts {
+        override_with(part, request);
+    }
+}
+
+fn run_part(
+    suite: &Suite,
+    bench: &Bench,
+    request: &RunRequest,
+    observer: &dyn Observer,
+) -> Result<Summary, RunError> {
     let workers = request.workers.unwrap_or_else(cores);
     let offline = request.search.offline;
     let results = &request.results;
-    let session = Session::open(&suite, &bench, results, workers, offline, observer)?;
+    let session = Session::open(suite, bench, results, workers, offline, observer)?;
     let models = models::prepare(&session)?;
     let mut results = cells::compute(&session, &models)?;
     timing::measure(&session, &models, &mut results)?;
@@ -73,6 +98,9 @@ pub fn check_suite(
     let bench = Bench::open(search, &suite.plugins)?;
     bench.tell_problems(observer);
     let info = set_info(&suite.data.set)?;
-    let checked = suite.check(&Shelf::of_info(&bench, info))?;
+    let checked = suite.check(&Shelf::of_info(&bench, &info))?;
+    for part in &suite.parts {
+        part.check(&Shelf::of_info(&bench, &set_info(&part.data.set)?))?;
+    }
     Ok((suite, checked))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use xbench_data::{DataSet, Split, Splits};
+use xbench_data::{DataSet, Masks, SetRef, Split, Splits};
 use xbench_record::Store;
 use xbench_suite::{Accuracy, Checked, SplitName, Suite, Target};
 
@@ -13,7 +13,7 @@ use crate::evaluate::ScoreSettings;
 use crate::models::files;
 use crate::observer::Observer;
 use crate::pool::Pool;
-use crate::task::ImageBlobs;
+use crate::task::{ImageBlobs, RowLayout};
 use crate::train::set_info;
 
 /// Time a worker may take for calls to a model alone. Generous: it only stops what hangs.
@@ -25,6 +25,8 @@ pub(crate) struct Session<'s> {
     pub(crate) checked: Checked,
     pub(crate) bench: &'s Bench,
     pub(crate) set: DataSet,
+    /// Whether `set` is the one to use where the suite's cannot be had.
+    substituted: bool,
     /// The explained rows of the split.
     pub(crate) rows: Vec<usize>,
     pub(crate) pool: Pool,
@@ -48,15 +50,16 @@ impl<'s> Session<'s> {
         observer: &'s dyn Observer,
     ) -> Result<Self, RunError> {
         // What is wrong with the suite is told before anything is read or downloaded.
-        suite.check(&Shelf::of_info(bench, set_info(&suite.data.set)?))?;
+        suite.check(&Shelf::of_info(bench, &set_info(&suite.data.set)?))?;
         let splits = match suite.data.split {
             SplitName::Test => Splits::TestOnly,
-            SplitName::Train => Splits::Both,
+            SplitName::Photos => Splits::PhotosOnly,
+            SplitName::Train | SplitName::Validation => Splits::All,
         };
         let (set, substitution) = load_data(
             &suite.data.set,
             suite.data.root.as_deref(),
-            suite.data.otherwise.as_deref(),
+            suite.data.otherwise.as_ref(),
             splits,
             offline,
             observer,
@@ -90,6 +93,7 @@ impl<'s> Session<'s> {
             checked,
             bench,
             set,
+            substituted: substitution.is_some(),
             rows,
             pool: Pool::new(bench.worker_config(1), workers),
             store,
@@ -102,6 +106,19 @@ impl<'s> Session<'s> {
     /// The split that is explained.
     pub(crate) fn split(&self) -> &Split {
         split_of(self.suite, &self.set)
+    }
+
+    /// The set that is used, which may be the one to use otherwise.
+    pub(crate) fn suite_set(&self) -> SetRef {
+        match &self.suite.data.otherwise {
+            Some(other) if self.substituted => other.clone(),
+            _ => self.suite.data.set.clone(),
+        }
+    }
+
+    /// What its rows are.
+    pub(crate) fn layout(&self) -> RowLayout {
+        RowLayout::of(self.split())
     }
 
     /// The rows on which accuracy is measured.
@@ -135,7 +152,7 @@ impl<'s> Session<'s> {
         let rows = &self.rows[at.clone()];
         let split = self.split();
         ImageBlobs {
-            pixels: pixels_of(split, rows),
+            values: self.layout().pack(split, rows),
             targets: targets[at].to_vec(),
             ids: rows.iter().map(|&row| row as u64).collect(),
             seeds: rows.iter().map(|&row| seed(row)).collect(),
@@ -148,20 +165,23 @@ fn split_of<'d>(suite: &Suite, set: &'d DataSet) -> &'d Split {
     match suite.data.split {
         SplitName::Test => &set.test,
         SplitName::Train => &set.train,
+        SplitName::Validation => &set.validation,
+        SplitName::Photos => &set.photos,
     }
 }
 
-/// Pixels of rows, `[n, c, h, w]`.
-pub(crate) fn pixels_of(split: &Split, rows: &[usize]) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity(rows.len() * split.image_len());
-    for &row in rows {
-        pixels.extend_from_slice(split.image(row));
-    }
-    pixels
-}
-
-/// Object masks of rows, `[n, h, w]`; empty where the set has none.
+/// Object masks of rows, `[n, h, w]`, all 0 for a row without one; empty where the set has none.
 pub(crate) fn masks_of(split: &Split, rows: &[usize]) -> Vec<u8> {
-    let masks = rows.iter().filter_map(|&row| split.mask(row));
-    masks.flatten().map(u8::from).collect()
+    if matches!(split.masks, Masks::None) {
+        return Vec::new();
+    }
+    let [_, height, width] = split.plane();
+    let mut masks = Vec::with_capacity(rows.len() * height * width);
+    for &row in rows {
+        match split.mask(row) {
+            Some(mask) => masks.extend(mask.into_iter().map(u8::from)),
+            None => masks.resize(masks.len() + height * width, 0),
+        }
+    }
+    masks
 }

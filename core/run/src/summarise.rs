@@ -76,6 +76,7 @@ pub(crate) fn summarise(
         reproduction,
         warnings: session.warnings.clone(),
         folder: session.store.folder().to_owned(),
+        parts: Vec::new(),
     }
 }
 
@@ -240,7 +241,7 @@ fn agreement_summaries(
             session.checked.explainers[result.explainer].label.clone(),
         )
     };
-    agreement(results, session.set.shape, &scores, share, resamples)
+    agreement(results, session.layout().plane(), &scores, share, resamples)
         .into_iter()
         .map(|found| {
             let (model_a, explainer_a) = label(found.cells.0);

@@ -66,6 +66,9 @@ pub struct Summary {
     pub failed_cells: usize,
     /// The folder of results.
     pub folder: PathBuf,
+    /// Further parts of the suite; empty where it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Summary>,
 }
 
 /// One model.

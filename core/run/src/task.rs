@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use xbench_data::Split;
+use xbench_host::TreeEnsemble;
 use xbench_host::worker::Message;
 
 use crate::evaluate::{Column, ScoreSettings};
@@ -32,6 +34,68 @@ pub(crate) struct ModelRef {
     pub(crate) weights: Option<PathBuf>,
 }
 
+/// What a row of a data set is, as it travels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RowLayout {
+    /// `[channels, height, width]` of an image, `[columns]` of a table.
+    pub(crate) shape: Vec<usize>,
+    /// Is it a table? Its values travel as f32; those of images as bytes.
+    pub(crate) table: bool,
+}
+
+impl RowLayout {
+    /// Of a split's rows.
+    pub(crate) fn of(split: &Split) -> Self {
+        Self {
+            shape: split.shape.clone(),
+            table: split.is_table(),
+        }
+    }
+
+    /// Values of a row.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The row as channels, height and width; a table is one line of its columns.
+    pub(crate) fn plane(&self) -> [usize; 3] {
+        match self.shape[..] {
+            [channels, height, width] => [channels, height, width],
+            _ => [1, 1, self.len()],
+        }
+    }
+
+    /// The rows of a split as they travel.
+    pub(crate) fn pack(&self, split: &Split, rows: &[usize]) -> Vec<u8> {
+        let mut bytes =
+            Vec::with_capacity(rows.len() * self.len() * if self.table { 4 } else { 1 });
+        let mut row_f32 = Vec::new();
+        for &row in rows {
+            if let Some(pixels) = split.pixels(row) {
+                bytes.extend_from_slice(pixels);
+            } else {
+                split.row_f32(row, &mut row_f32);
+                bytes.extend(row_f32.iter().flat_map(|value| value.to_le_bytes()));
+            }
+        }
+        bytes
+    }
+
+    /// Rows as models take them: pixels in 0..=1, features as they are.
+    pub(crate) fn unpack(&self, bytes: &[u8]) -> Vec<f32> {
+        if self.table {
+            let (values, _) = bytes.as_chunks::<4>();
+            values
+                .iter()
+                .map(|&value| f32::from_le_bytes(value))
+                .collect()
+        } else {
+            let scaled = bytes.iter().map(|&pixel| f32::from(pixel) / 255.0);
+            scaled.collect()
+        }
+    }
+}
+
 /// A request to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
@@ -39,25 +103,25 @@ pub(crate) enum Task {
     /// Load a model and say what it is.
     Describe { model: ModelRef },
     /// Outputs of images. Blobs: pixels. Answer: outputs f32 `[n, outputs]`.
-    Predict { model: ModelRef, shape: [usize; 3] },
+    Predict { model: ModelRef, layout: RowLayout },
     /// Outcomes that all explainers share. Blobs: images. Answer: f32 `[n, 2 + subsets]`.
     Probe {
         model: ModelRef,
-        shape: [usize; 3],
+        layout: RowLayout,
         settings: ScoreSettings,
     },
     /// Attributions. Blobs: images. Answer: attributions f32, shaped as the pixels.
     Explain {
         model: ModelRef,
         explainer: PluginRef,
-        shape: [usize; 3],
+        layout: RowLayout,
         seed: u64,
         deadline_ms: u64,
     },
     /// Scores of attributions. Blobs: images, shared outcomes, attributions.
     Score {
         model: ModelRef,
-        shape: [usize; 3],
+        layout: RowLayout,
         settings: ScoreSettings,
         scores: Vec<String>,
     },
@@ -65,19 +129,33 @@ pub(crate) enum Task {
     Time {
         model: ModelRef,
         explainer: PluginRef,
-        shape: [usize; 3],
+        layout: RowLayout,
         seed: u64,
         warmup: usize,
         repeats: usize,
     },
-    /// Training. Blobs: pixels u8 `[n, c, h, w]`, labels u8 `[n]`. Answer: weights (bytes).
+    /// Training. Blobs: rows, labels i64 `[n]`, masks u8 `[n, h, w]` and whether they are there u8
+    /// `[n]` (both empty where the set has none), and the state to go on from (empty: none).
+    /// Answer: weights (bytes). Events: [`TrainingStep`], and [`Checkpoint`] with a blob.
     Fit {
         model: ModelRef,
-        shape: [usize; 3],
+        layout: RowLayout,
         classes: usize,
+        /// The last so many rows are the set's own validation split.
+        validation: usize,
         settings: Value,
         threads: usize,
     },
+    /// The decision trees of a model.
+    Trees { model: ModelRef },
+}
+
+/// An event of training: the state to go on from stands in blob 0.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Checkpoint {
+    /// Bytes of the state.
+    pub(crate) checkpoint: usize,
 }
 
 /// What a model says of itself.
@@ -122,6 +200,12 @@ pub(crate) enum Reply {
     Fitted {
         report: Value,
     },
+    /// Decision trees, as [`pack_trees`] makes them.
+    Trees {
+        num_features: usize,
+        num_outputs: usize,
+        strict: bool,
+    },
     /// The plugin failed; the worker lives on.
     Failed {
         timeout: bool,
@@ -165,11 +249,11 @@ pub struct TrainingStep {
     pub learning_rate: f64,
 }
 
-/// Images of a chunk as they are sent: pixels as bytes, scaled by 1/255 on arrival.
+/// Rows of a chunk as they are sent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ImageBlobs {
-    /// `[n, c, h, w]`.
-    pub(crate) pixels: Vec<u8>,
+    /// As [`RowLayout::pack`] makes them.
+    pub(crate) values: Vec<u8>,
     /// The explained outputs.
     pub(crate) targets: Vec<i64>,
     /// Numbers of the images in their data set.
@@ -186,7 +270,7 @@ pub(crate) const IMAGE_BLOBS: usize = 5;
 /// A task with images.
 pub(crate) fn pack_images(task: &Task, images: &ImageBlobs) -> Message {
     let mut message = message_of(task);
-    message.blobs.push(images.pixels.clone());
+    message.blobs.push(images.values.clone());
     message.push_i64(&images.targets);
     message.push_u64(&images.ids);
     message.push_u64(&images.seeds);
@@ -197,12 +281,82 @@ pub(crate) fn pack_images(task: &Task, images: &ImageBlobs) -> Message {
 /// The images of a message.
 pub(crate) fn unpack_images(message: &Message) -> Result<ImageBlobs, String> {
     Ok(ImageBlobs {
-        pixels: message.blob(0)?.to_vec(),
+        values: message.blob(0)?.to_vec(),
         targets: message.i64s(1)?,
         ids: message.u64s(2)?,
         seeds: message.u64s(3)?,
         masks: message.blob(4)?.to_vec(),
     })
+}
+
+/// Decision trees as an answer.
+pub(crate) fn pack_trees(trees: &TreeEnsemble) -> Message {
+    let mut message = message_of(&Reply::Trees {
+        num_features: trees.num_features,
+        num_outputs: trees.num_outputs,
+        strict: trees.strict,
+    });
+    for values in [
+        &trees.base,
+        &trees.threshold,
+        &trees.cover,
+        &trees.gain,
+        &trees.value,
+    ] {
+        message.push_f32(values);
+    }
+    for numbers in [&trees.roots, &trees.left, &trees.right] {
+        let wide: Vec<u64> = numbers.iter().map(|&n| u64::from(n)).collect();
+        message.push_u64(&wide);
+    }
+    for numbers in [&trees.tree_output, &trees.feature] {
+        let wide: Vec<i64> = numbers.iter().map(|&n| i64::from(n)).collect();
+        message.push_i64(&wide);
+    }
+    message.blobs.push(trees.default_left.clone());
+    message
+}
+
+/// The decision trees of an answer.
+pub(crate) fn unpack_trees(message: &Message) -> Result<TreeEnsemble, String> {
+    let Reply::Trees {
+        num_features,
+        num_outputs,
+        strict,
+    } = reply_of(message)?
+    else {
+        return Err("the worker gave no trees".to_owned());
+    };
+    let unsigned = |i| -> Result<Vec<u32>, String> {
+        let wide = message.u64s(i)?;
+        wide.into_iter()
+            .map(|n| u32::try_from(n).map_err(|_| format!("node {n}")))
+            .collect()
+    };
+    let signed = |i| -> Result<Vec<i32>, String> {
+        let wide = message.i64s(i)?;
+        wide.into_iter()
+            .map(|n| i32::try_from(n).map_err(|_| format!("feature {n}")))
+            .collect()
+    };
+    let trees = TreeEnsemble {
+        num_features,
+        num_outputs,
+        strict,
+        base: message.f32s(0)?,
+        threshold: message.f32s(1)?,
+        cover: message.f32s(2)?,
+        gain: message.f32s(3)?,
+        value: message.f32s(4)?,
+        roots: unsigned(5)?,
+        left: unsigned(6)?,
+        right: unsigned(7)?,
+        tree_output: signed(8)?,
+        feature: signed(9)?,
+        default_left: message.blob(10)?.to_vec(),
+    };
+    trees.check().map_err(|error| error.message().to_owned())?;
+    Ok(trees)
 }
 
 /// A task or reply without blobs.

@@ -102,7 +102,7 @@ fn time(
     let task = Task::Time {
         model: model.reference.clone(),
         explainer,
-        shape: session.set.shape,
+        layout: session.layout(),
         seed: session.suite.seed,
         warmup,
         repeats,

@@ -3,30 +3,38 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use xbench_data::Splits;
+use xbench_data::{DataError, DataSet, Locate, Masks, SetInfo, SetRef, Split, Splits};
 use xbench_host::PluginInfo;
 use xbench_host::worker::{Message, Worker};
+use xbench_metrics::classification::ConfusionMatrix;
 use xbench_record::write_file;
-use xbench_suite::{Chosen, Kind, PluginUse, resolve};
+use xbench_suite::{Chosen, Key, Kind, PluginUse, resolve};
 
 use crate::bench::{Bench, Search, Shelf, cores, hex, load_data};
+use crate::checkpoint::CheckpointFile;
 use crate::error::{RunError, at};
 use crate::observer::Observer;
-use crate::task::{ModelRef, Reply, Task, TrainingStep, message_of, reply_of};
+use crate::task::{
+    Checkpoint, ModelRef, Reply, RowLayout, Task, TrainingStep, message_of, reply_of,
+};
 use crate::weights::stem;
 
 /// A training run ends by itself; this only stops one that hangs.
 const LIMIT: Duration = Duration::from_secs(48 * 3600);
 
+/// A whole test split's predictions: generous, it only stops what hangs.
+const PREDICT_LIMIT: Duration = Duration::from_secs(3600);
+
 /// What to train, on what, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct TrainOptions {
     pub(crate) model: Chosen,
-    pub(crate) data_set: String,
-    pub(crate) seed: u64,
-    pub(crate) epochs: Option<u32>,
+    pub(crate) data: SetRef,
+    /// The preset's settings that differ, `seed` and `epochs` among them.
+    pub(crate) settings: Map<String, Value>,
     pub(crate) threads: Option<usize>,
     /// Folder to write to.
     pub(crate) out: PathBuf,
@@ -42,13 +50,11 @@ pub struct TrainRequest {
     /// Model by name, with parameters if need be.
     pub model: String,
     /// Data set.
-    pub data_set: String,
-    /// Preset.
-    pub preset: String,
-    /// Seed.
-    pub seed: u64,
-    /// Epochs, in place of the preset's.
-    pub epochs: Option<u32>,
+    pub data: SetRef,
+    /// Preset; the model's own choice where none is named.
+    pub preset: Option<String>,
+    /// Settings that differ from the preset's, `seed` and `epochs` among them.
+    pub settings: Map<String, Value>,
     /// Compute threads; the number of cores by default.
     pub threads: Option<usize>,
     /// Folder to write to.
@@ -81,34 +87,51 @@ pub struct Trained {
 pub fn train(request: &TrainRequest, observer: &dyn Observer) -> Result<Trained, RunError> {
     let bench = Bench::open(&request.search, &[])?;
     bench.tell_problems(observer);
-    let info = set_info(&request.data_set)?;
-    let mut used: PluginUse = xbench_suite::parse_plugin_use(&request.model)?;
-    used.preset = Some(request.preset.clone());
-    let chosen = resolve(&used, Kind::Model, &Shelf::of_info(&bench, info))?;
+    let (chosen, set) = chosen_for(&bench, request, observer)?;
     let plugin = bench.plugin(Kind::Model, &chosen.plugin.id)?;
+    let preset = chosen
+        .preset
+        .clone()
+        .unwrap_or_else(|| "default".to_owned());
     let options = TrainOptions {
         model: chosen,
-        data_set: request.data_set.clone(),
-        seed: request.seed,
-        epochs: request.epochs,
+        data: request.data.clone(),
+        settings: request.settings.clone(),
         threads: request.threads,
-        stem: stem(&plugin.short, &request.preset),
+        stem: stem(&plugin.short, &preset),
         out: request.out.clone(),
         force: request.force,
         offline: request.search.offline,
     };
-    train_plugin(&bench, plugin, &options, observer)
+    train_on(&bench, plugin, &options, &set, observer)
+}
+
+/// The model of a request held against its data.
+pub(crate) fn chosen_for(
+    bench: &Bench,
+    request: &TrainRequest,
+    observer: &dyn Observer,
+) -> Result<(Chosen, DataSet), RunError> {
+    let mut used: PluginUse = xbench_suite::parse_plugin_use(&request.model)?;
+    used.preset.clone_from(&request.preset);
+    // A wrong name is told before anything is read.
+    let info = set_info(&request.data)?;
+    if !info.shape.is_empty() {
+        resolve(&used, Kind::Model, &Shelf::of_info(bench, &info))?;
+    }
+    let offline = request.search.offline;
+    let (set, _) = load_data(&request.data, None, None, Splits::All, offline, observer)?;
+    let chosen = resolve(&used, Kind::Model, &Shelf::of_set(bench, &set))?;
+    Ok((chosen, set))
 }
 
 /// What is known of a data set, or an error that lists the sets there are.
-pub(crate) fn set_info(id: &str) -> Result<&'static xbench_data::SetInfo, RunError> {
-    let known = xbench_data::known();
-    known.iter().find(|info| info.id == id).ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|info| info.id).collect();
-        RunError::Flag(format!(
-            "unknown data set '{id}'; known are {}",
-            names.join(", ")
-        ))
+pub(crate) fn set_info(set: &SetRef) -> Result<SetInfo, RunError> {
+    xbench_data::info(set, &Locate::from_environment()).map_err(|error| match error {
+        DataError::UnknownSet { .. } | DataError::Reference { .. } | DataError::Option { .. } => {
+            RunError::Flag(error.to_string())
+        }
+        error => error.into(),
     })
 }
 
@@ -118,14 +141,26 @@ pub(crate) fn train_plugin(
     options: &TrainOptions,
     observer: &dyn Observer,
 ) -> Result<Trained, RunError> {
+    let (set, _) = load_data(
+        &options.data,
+        None,
+        None,
+        Splits::All,
+        options.offline,
+        observer,
+    )?;
+    train_on(bench, plugin, options, &set, observer)
+}
+
+fn train_on(
+    bench: &Bench,
+    plugin: &PluginInfo,
+    options: &TrainOptions,
+    set: &DataSet,
+    observer: &dyn Observer,
+) -> Result<Trained, RunError> {
     let chosen = &options.model;
-    if !plugin.provides("xbench.model.fit/1") || !plugin.provides("xbench.model.weights/1") {
-        return Err(RunError::Plugin(format!(
-            "{} cannot be trained",
-            plugin.short
-        )));
-    }
-    let preset = chosen.preset.as_deref().unwrap_or("default");
+    can_train(plugin)?;
     let folder = &options.out;
     let weights = folder.join(format!("{}.safetensors", options.stem));
     if weights.exists() && !options.force {
@@ -135,43 +170,37 @@ pub(crate) fn train_plugin(
         )));
     }
     std::fs::create_dir_all(folder).map_err(at(folder))?;
-    let (set, _) = load_data(
-        &options.data_set,
-        None,
-        None,
-        Splits::Both,
-        options.offline,
-        observer,
-    )?;
     let threads = options.threads.unwrap_or_else(cores);
-    let mut settings = Map::new();
-    settings.insert("preset".to_owned(), json!(preset));
-    settings.insert("seed".to_owned(), json!(options.seed));
-    if let Some(epochs) = options.epochs {
-        settings.insert("epochs".to_owned(), json!(epochs));
-    }
-    let mut request = message_of(&Task::Fit {
-        model: ModelRef {
-            plugin: bench.reference(Kind::Model, chosen)?,
-            weights: None,
-        },
-        shape: set.shape,
+    let settings = settings_of(chosen, &options.settings);
+    let training = TrainingData {
+        training: &set.train,
+        rows: None,
+        validation: &set.validation,
         classes: set.classes.len(),
-        settings: Value::Object(settings),
+    };
+    let model = ModelRef {
+        plugin: bench.reference(Kind::Model, chosen)?,
+        weights: None,
+    };
+    let identity = Key::of(&json!({
+        "identity": "checkpoint/1",
+        "model": plugin.id,
+        "version": plugin.version,
+        "library": plugin.library_sha256,
+        "params": chosen.params,
+        "settings": settings,
+        "data": set.content_hash_hex(),
+    }));
+    let checkpoint = CheckpointFile::new(&weights, identity.to_string());
+    let mut run = FitRun {
+        model: &plugin.short,
         threads,
-    });
-    request.blobs.push(set.train.images.clone());
-    request.blobs.push(set.train.labels.clone());
-    let mut curve = Vec::new();
-    let (report, bytes) = fit(
-        bench,
-        &plugin.short,
-        threads,
-        &request,
-        &mut curve,
+        curve: Vec::new(),
+        checkpoint: Some(&checkpoint),
         observer,
-    )?;
-    drop(request);
+    };
+    let (report, bytes) = run.fit(bench, &training, model, settings.clone())?;
+    let curve = run.curve;
 
     // Weights and curve first: minutes or hours of work do not wait for a measurement.
     let recipe_file = weights.with_extension("recipe.json");
@@ -185,13 +214,14 @@ pub(crate) fn train_plugin(
         plugin: bench.reference(Kind::Model, chosen)?,
         weights: Some(weights.clone()),
     };
-    let measured = test_accuracy(bench, trained, &set)?;
+    let measured = measure(bench, trained, &set.test, set.classes.len())?;
     let recipe = recipe(
-        plugin, chosen, options, &set, threads, report, &bytes, measured,
+        plugin, chosen, options, set, threads, report, &bytes, measured,
     );
     let text = serde_json::to_string_pretty(&recipe)
         .map_err(|error| RunError::Files(format!("the recipe cannot be written: {error}")))?;
     write(&recipe_file, format!("{text}\n").as_bytes())?;
+    checkpoint.remove();
     Ok(Trained {
         weights,
         recipe_file,
@@ -201,68 +231,197 @@ pub(crate) fn train_plugin(
     })
 }
 
-/// The model's report and its weights.
-fn fit(
-    bench: &Bench,
-    model: &str,
-    threads: usize,
-    request: &Message,
-    curve: &mut Vec<TrainingStep>,
-    observer: &dyn Observer,
-) -> Result<(Value, Vec<u8>), RunError> {
-    let failed = |failure: xbench_host::worker::WorkerFailure| {
-        RunError::Plugin(format!(
-            "training {model}: {}\n{}",
-            failure.describe(),
-            failure.stderr()
-        ))
-    };
-    let mut worker = Worker::spawn(&bench.worker_config(threads)).map_err(failed)?;
-    let mut on_event = |event: Message| {
-        if let Ok(step) = serde_json::from_value::<TrainingStep>(event.header) {
-            observer.training(model, &step);
-            if step.epoch_done {
-                curve.push(step);
+/// Refuses a model that has no training.
+pub(crate) fn can_train(plugin: &PluginInfo) -> Result<(), RunError> {
+    if plugin.provides("xbench.model.fit/1") && plugin.provides("xbench.model.weights/1") {
+        return Ok(());
+    }
+    Err(RunError::Plugin(format!(
+        "{} cannot be trained",
+        plugin.short
+    )))
+}
+
+/// The settings that a model's fit gets: the preset and what differs from it.
+pub(crate) fn settings_of(chosen: &Chosen, differing: &Map<String, Value>) -> Value {
+    let mut settings = differing.clone();
+    let preset = chosen.preset.as_deref().unwrap_or("default");
+    settings.insert("preset".to_owned(), json!(preset));
+    settings.entry("seed").or_insert_with(|| json!(0));
+    Value::Object(settings)
+}
+
+/// The rows a model is trained on.
+pub(crate) struct TrainingData<'d> {
+    pub(crate) training: &'d Split,
+    /// Rows of `training`; all of them where none are named.
+    pub(crate) rows: Option<&'d [usize]>,
+    /// The set's own validation split; may be empty.
+    pub(crate) validation: &'d Split,
+    pub(crate) classes: usize,
+}
+
+/// A training under way.
+pub(crate) struct FitRun<'r> {
+    pub(crate) model: &'r str,
+    pub(crate) threads: usize,
+    /// The epochs so far.
+    pub(crate) curve: Vec<TrainingStep>,
+    /// Where its state is kept, if it is.
+    pub(crate) checkpoint: Option<&'r CheckpointFile>,
+    pub(crate) observer: &'r dyn Observer,
+}
+
+impl FitRun<'_> {
+    /// The model's report and its weights.
+    pub(crate) fn fit(
+        &mut self,
+        bench: &Bench,
+        data: &TrainingData<'_>,
+        model: ModelRef,
+        settings: Value,
+    ) -> Result<(Value, Vec<u8>), RunError> {
+        let mut request = fit_request(data, model, settings, self.threads);
+        let kept = self.checkpoint.and_then(CheckpointFile::read);
+        request.blobs.push(match kept {
+            Some(kept) => {
+                if let Some(last) = kept.curve.last() {
+                    self.observer.notice(&format!(
+                        "{}: an interrupted training goes on after epoch {} of {}",
+                        self.model, last.epoch, last.epochs
+                    ));
+                }
+                self.curve = kept.curve;
+                kept.state
             }
+            None => Vec::new(),
+        });
+        self.ask(bench, &request)
+    }
+
+    fn ask(&mut self, bench: &Bench, request: &Message) -> Result<(Value, Vec<u8>), RunError> {
+        let name = self.model;
+        let failed = |failure: xbench_host::worker::WorkerFailure| {
+            RunError::Plugin(format!(
+                "training {name}: {}\n{}",
+                failure.describe(),
+                failure.stderr()
+            ))
+        };
+        let mut worker = Worker::spawn(&bench.worker_config(self.threads)).map_err(failed)?;
+        let mut unkept = None;
+        let mut on_event = |event: Message| {
+            if Checkpoint::deserialize(&event.header).is_ok() {
+                if let (Some(file), Some(state)) = (self.checkpoint, event.blobs.first())
+                    && let Err(error) = file.write(&self.curve, state)
+                {
+                    unkept.get_or_insert(error);
+                }
+            } else if let Ok(step) = serde_json::from_value::<TrainingStep>(event.header) {
+                self.observer.training(name, &step);
+                if step.epoch_done {
+                    self.curve.push(step);
+                }
+            }
+        };
+        let mut answer = worker
+            .call(request, LIMIT, Duration::from_secs(3), &mut on_event)
+            .map_err(failed)?;
+        worker.shutdown();
+        self.observer.end();
+        if let Some(error) = unkept {
+            self.observer.warning(&format!(
+                "training {name}: its state could not be kept, so that it could not have gone on \
+                 after an interruption: {error}"
+            ));
         }
-    };
-    let mut answer = worker
-        .call(request, LIMIT, Duration::from_secs(3), &mut on_event)
-        .map_err(failed)?;
-    worker.shutdown();
-    observer.end();
-    match reply_of(&answer).map_err(RunError::Plugin)? {
-        Reply::Fitted { report } if !answer.blobs.is_empty() => {
-            Ok((report, answer.blobs.swap_remove(0)))
+        match reply_of(&answer).map_err(RunError::Plugin)? {
+            Reply::Fitted { report } if !answer.blobs.is_empty() => {
+                Ok((report, answer.blobs.swap_remove(0)))
+            }
+            Reply::Failed { text, .. } => Err(RunError::Plugin(format!("training {name}: {text}"))),
+            _ => Err(RunError::Plugin(format!(
+                "training {name}: unexpected answer"
+            ))),
         }
-        Reply::Failed { text, .. } => Err(RunError::Plugin(format!("training {model}: {text}"))),
-        _ => Err(RunError::Plugin(format!(
-            "training {model}: unexpected answer"
-        ))),
     }
 }
 
-/// Share of the test images that the trained weights get right. The test images play no part in
-/// training; this is what the recipe reports.
-fn test_accuracy(
+/// The request to a worker, but for the state to go on from.
+fn fit_request(
+    data: &TrainingData<'_>,
+    model: ModelRef,
+    settings: Value,
+    threads: usize,
+) -> Message {
+    let layout = RowLayout::of(data.training);
+    let all: Vec<usize> = (0..data.training.len()).collect();
+    let training = data.rows.unwrap_or(&all);
+    let held_out: Vec<usize> = (0..data.validation.len()).collect();
+    let parts = [(data.training, training), (data.validation, &held_out[..])];
+    let mut request = message_of(&Task::Fit {
+        model,
+        layout: layout.clone(),
+        classes: data.classes,
+        validation: held_out.len(),
+        settings,
+        threads,
+    });
+    let mut values = Vec::new();
+    let (mut labels, mut masks, mut present) = (Vec::new(), Vec::new(), Vec::new());
+    let masked = parts
+        .iter()
+        .any(|(split, rows)| !rows.is_empty() && !matches!(split.masks, Masks::None));
+    for (split, rows) in parts {
+        values.extend(layout.pack(split, rows));
+        labels.extend(rows.iter().map(|&row| split.label(row) as i64));
+        if masked && !layout.table {
+            let [_, height, width] = layout.plane();
+            for &row in rows {
+                let mask = split.mask(row);
+                present.push(u8::from(mask.is_some()));
+                match mask {
+                    Some(mask) => masks.extend(mask.into_iter().map(u8::from)),
+                    None => masks.resize(masks.len() + height * width, 0),
+                }
+            }
+        }
+    }
+    request.blobs.push(values);
+    request.push_i64(&labels);
+    request.blobs.push(masks);
+    request.blobs.push(present);
+    request
+}
+
+/// How right a model is on rows that played no part in its training.
+pub(crate) struct Measured {
+    pub(crate) accuracy: f64,
+    pub(crate) macro_f1: f64,
+    pub(crate) rows: usize,
+}
+
+/// Asks the model for its predictions on a split.
+pub(crate) fn measure(
     bench: &Bench,
     model: ModelRef,
-    set: &xbench_data::DataSet,
-) -> Result<f64, RunError> {
-    let mut message = message_of(&Task::Predict {
-        model,
-        shape: set.shape,
-    });
-    message.blobs.push(set.test.images.clone());
-    let (_, answer) = bench.ask(&message, Duration::from_secs(600))?;
-    let logits = answer.f32s(0).map_err(RunError::Plugin)?;
-    let classes = set.classes.len();
-    let right = logits
-        .chunks_exact(classes)
-        .zip(&set.test.labels)
-        .filter(|(row, label)| argmax(row) == usize::from(**label))
-        .count();
-    Ok(right as f64 / set.test.len().max(1) as f64)
+    split: &Split,
+    classes: usize,
+) -> Result<Option<Measured>, RunError> {
+    if split.is_empty() {
+        return Ok(None);
+    }
+    let layout = RowLayout::of(split);
+    let rows: Vec<usize> = (0..split.len()).collect();
+    let values = layout.pack(split, &rows);
+    let predictions = predictions_of(bench, model, &layout, values, classes)?;
+    let confusion = ConfusionMatrix::new(&split.labels_of(&rows), &predictions, classes)
+        .map_err(|reason| RunError::Plugin(format!("the predictions: {}", reason.code())))?;
+    Ok(Some(Measured {
+        accuracy: confusion.accuracy().unwrap_or(f64::NAN),
+        macro_f1: confusion.macro_average().f1,
+        rows: rows.len(),
+    }))
 }
 
 /// The first largest value.
@@ -274,6 +433,24 @@ pub(crate) fn argmax(row: &[f32]) -> usize {
         }
     }
     best
+}
+
+/// The predicted class of every row.
+pub(crate) fn predictions_of(
+    bench: &Bench,
+    model: ModelRef,
+    layout: &RowLayout,
+    values: Vec<u8>,
+    classes: usize,
+) -> Result<Vec<usize>, RunError> {
+    let mut message = message_of(&Task::Predict {
+        model,
+        layout: layout.clone(),
+    });
+    message.blobs.push(values);
+    let (_, answer) = bench.ask(&message, PREDICT_LIMIT)?;
+    let outputs = answer.f32s(0).map_err(RunError::Plugin)?;
+    Ok(outputs.chunks_exact(classes).map(argmax).collect())
 }
 
 #[expect(
@@ -288,20 +465,26 @@ fn recipe(
     threads: usize,
     report: Value,
     weights: &[u8],
-    test_accuracy: f64,
+    measured: Option<Measured>,
 ) -> Value {
-    let command = format!(
-        "xbench train {} --data {} --preset {} --seed {}{}",
+    let mut command = format!(
+        "xbench train {} --data {}",
         plugin.short,
-        options.data_set,
-        chosen.preset.as_deref().unwrap_or("default"),
-        options.seed,
-        options
-            .epochs
-            .map(|epochs| format!(" --epochs {epochs}"))
-            .unwrap_or_default()
+        quoted(&options.data)
     );
-    json!({
+    if let Some(preset) = &chosen.preset {
+        command.push_str(&format!(" --preset {preset}"));
+    }
+    let mut settings = options.settings.clone();
+    let seed = settings.remove("seed").unwrap_or_else(|| json!(0));
+    command.push_str(&format!(" --seed {seed}"));
+    if let Some(epochs) = settings.remove("epochs") {
+        command.push_str(&format!(" --epochs {epochs}"));
+    }
+    for (name, value) in &settings {
+        command.push_str(&format!(" --set {name}={value}"));
+    }
+    let mut recipe = json!({
         "format": 1,
         "command": command,
         "model": plugin.id,
@@ -310,13 +493,27 @@ fn recipe(
         "preset": chosen.preset,
         "data_set": set.id,
         "data_hash": set.content_hash_hex(),
-        "seed": options.seed,
+        "seed": seed,
         "threads": threads,
         "training": report,
-        "test_accuracy": test_accuracy,
-        "test_images": set.test.len(),
         "weights_sha256": hex(&Sha256::digest(weights)),
-    })
+    });
+    if let Some(measured) = measured {
+        recipe["test_accuracy"] = json!(measured.accuracy);
+        recipe["test_macro_f1"] = json!(measured.macro_f1);
+        recipe["test_images"] = json!(measured.rows);
+    }
+    recipe
+}
+
+/// A data set as a shell takes it.
+fn quoted(set: &SetRef) -> String {
+    let text = set.to_string();
+    if text.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {
+        format!("'{text}'")
+    } else {
+        text
+    }
 }
 
 fn curve_csv(curve: &[TrainingStep]) -> String {

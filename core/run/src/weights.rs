@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use xbench_data::Locate;
+use xbench_data::{Locate, SetRef};
 use xbench_host::PluginInfo;
 use xbench_suite::{Chosen, Key, Kind};
 
@@ -16,7 +16,7 @@ use crate::bench::{Bench, hex};
 use crate::error::RunError;
 use crate::observer::Observer;
 use crate::task::ModelRef;
-use crate::train::{TrainOptions, train_plugin};
+use crate::train::{TrainOptions, set_info, train_plugin};
 
 /// Capability of models that have weights to load.
 const WEIGHTS: &str = "xbench.model.weights/1";
@@ -27,7 +27,7 @@ const FIT: &str = "xbench.model.fit/1";
 pub(crate) fn model_with_weights(
     bench: &Bench,
     chosen: &Chosen,
-    data_set: &str,
+    data: &SetRef,
     offline: bool,
     observer: &dyn Observer,
 ) -> Result<ModelRef, RunError> {
@@ -36,7 +36,7 @@ pub(crate) fn model_with_weights(
         Some(existing(path)?)
     } else if plugin.provides(WEIGHTS) {
         Some(found_or_trained(
-            bench, plugin, chosen, data_set, offline, observer,
+            bench, plugin, chosen, data, offline, observer,
         )?)
     } else {
         None
@@ -56,24 +56,26 @@ fn found_or_trained(
     bench: &Bench,
     plugin: &PluginInfo,
     chosen: &Chosen,
-    data_set: &str,
+    data: &SetRef,
     offline: bool,
     observer: &dyn Observer,
 ) -> Result<PathBuf, RunError> {
     let preset = chosen.preset.as_deref().unwrap_or("default");
+    let data_set = &set_info(data)?.id;
     let shipped = plugin
         .folder
         .join("weights")
         .join(data_set)
         .join(format!("{}.safetensors", stem(&plugin.short, preset)));
-    if shipped.is_file() {
+    // What is shipped was trained with the preset's own settings.
+    if chosen.train.is_empty() && shipped.is_file() {
         return Ok(shipped);
     }
     let cache = cache_folder(data_set)?;
     let stem = format!(
         "{}-{}",
         stem(&plugin.short, preset),
-        cache_key(plugin, chosen, data_set)?.short()
+        cache_key(plugin, chosen, data)?.short()
     );
     let cached = cache.join(format!("{stem}.safetensors"));
     if cached.is_file() {
@@ -95,9 +97,8 @@ fn found_or_trained(
     ));
     let options = TrainOptions {
         model: chosen.clone(),
-        data_set: data_set.to_owned(),
-        seed: 0,
-        epochs: None,
+        data: data.clone(),
+        settings: chosen.train.clone(),
         threads: None,
         out: cache,
         stem,
@@ -115,13 +116,14 @@ pub(crate) fn stem(short: &str, preset: &str) -> String {
 
 /// What weights in the cache were made of: another plugin of the same name, other parameters or a
 /// redrawn data set have files of their own.
-fn cache_key(plugin: &PluginInfo, chosen: &Chosen, data_set: &str) -> Result<Key, RunError> {
-    let data = xbench_data::content_hash(data_set)?;
+fn cache_key(plugin: &PluginInfo, chosen: &Chosen, data: &SetRef) -> Result<Key, RunError> {
+    let data = xbench_data::content_hash(data, &Locate::from_environment())?;
     Ok(Key::of(&json!({
         "identity": "weights/1",
         "model": plugin.id,
         "version": plugin.version,
         "params": chosen.params,
+        "train": chosen.train,
         "data": hex(&data),
     })))
 }

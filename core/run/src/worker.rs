@@ -4,6 +4,8 @@
 //! mostly concern the same few. A plugin's error becomes a [`Reply::Failed`]; a crash ends this
 //! process, which the host records.
 
+mod training;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,15 +16,16 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use xbench_host::worker::{Message, Responder};
 use xbench_host::{
-    CallSettings, Counts, FitStep, HostBatch, Library, LoadedExplainer, LoadedModel, ModelProxy,
-    OutputKind, PluginError, PluginErrorKind, ProxyOptions, RowSource,
+    CallSettings, Counts, HostBatch, Library, LoadedExplainer, LoadedModel, ModelProxy, OutputKind,
+    PluginError, PluginErrorKind, ProxyOptions,
 };
 
+use self::training::{ToHost, TrainingRows};
 use crate::bench::hex;
 use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
 use crate::task::{
-    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, PluginRef, Reply, Task, Timing,
-    TrainingStep, message_of, unpack_images,
+    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, PluginRef, Reply, RowLayout, Task,
+    Timing, message_of, pack_trees, unpack_images,
 };
 
 /// Rows the proxy hands to a model in one call: beyond that its buffers leave the caches.
@@ -84,20 +87,24 @@ impl State {
     ) -> Result<Message, Failure> {
         match task {
             Task::Describe { model } => self.describe(&model),
-            Task::Predict { model, shape } => {
-                let pixels = scaled(message.blob(0)?);
-                self.predict(&model, shape, &pixels)
+            Task::Predict { model, layout } => {
+                let values = layout.unpack(message.blob(0)?);
+                self.predict(&model, &layout, &values)
+            }
+            Task::Trees { model } => {
+                let trees = self.model(&model)?.trees(&call(0, None))?;
+                Ok(pack_trees(&trees))
             }
             Task::Probe {
                 model,
-                shape,
+                layout,
                 settings,
             } => {
                 let blobs = unpack_images(message)?;
-                let pixels = scaled(&blobs.pixels);
+                let pixels = layout.unpack(&blobs.values);
                 let model = self.model(&model)?;
                 let outcomes = probe(
-                    &images_of(&blobs, &pixels, shape),
+                    &images_of(&blobs, &pixels, &layout),
                     &settings,
                     &mut Scored::new(model, settings.seed),
                 )?;
@@ -108,24 +115,24 @@ impl State {
             Task::Explain {
                 model,
                 explainer,
-                shape,
+                layout,
                 seed,
                 deadline_ms,
             } => {
                 let blobs = unpack_images(message)?;
                 self.load(&model, &explainer)?;
                 let limit = Duration::from_millis(deadline_ms);
-                self.explain((&model, &explainer), (&blobs, shape), seed, limit)
+                self.explain((&model, &explainer), (&blobs, &layout), seed, limit)
             }
             Task::Score {
                 model,
-                shape,
+                layout,
                 settings,
                 scores,
             } => {
                 let blobs = unpack_images(message)?;
-                let pixels = scaled(&blobs.pixels);
-                let images = images_of(&blobs, &pixels, shape);
+                let pixels = layout.unpack(&blobs.values);
+                let images = images_of(&blobs, &pixels, &layout);
                 let shared = message.f32s(IMAGE_BLOBS)?;
                 let attributions = message.f32s(IMAGE_BLOBS + 1)?;
                 let mut predictor = Scored::new(self.model(&model)?, settings.seed);
@@ -142,29 +149,47 @@ impl State {
             Task::Time {
                 model,
                 explainer,
-                shape,
+                layout,
                 seed,
                 warmup,
                 repeats,
             } => {
                 let blobs = unpack_images(message)?;
                 self.load(&model, &explainer)?;
-                self.time((&model, &explainer), (&blobs, shape), seed, warmup, repeats)
+                self.time(
+                    (&model, &explainer),
+                    (&blobs, &layout),
+                    seed,
+                    warmup,
+                    repeats,
+                )
             }
             Task::Fit {
                 model,
-                shape,
+                layout,
                 classes,
+                validation,
                 settings,
                 threads,
-            } => self.fit(
-                model,
-                (shape, classes),
-                &settings,
-                threads,
-                message,
-                responder,
-            ),
+            } => {
+                let data = TrainingRows {
+                    values: message.blob(0)?,
+                    labels: message.i64s(1)?,
+                    masks: message.blob(2)?,
+                    present: message.blob(3)?,
+                    layout,
+                    classes,
+                    validation,
+                };
+                self.fit(
+                    &model,
+                    &data,
+                    &settings,
+                    threads,
+                    message.blob(4)?,
+                    responder,
+                )
+            }
         }
     }
 
@@ -191,11 +216,11 @@ impl State {
     fn predict(
         &mut self,
         model: &ModelRef,
-        shape: [usize; 3],
+        layout: &RowLayout,
         pixels: &[f32],
     ) -> Result<Message, Failure> {
         let model = self.model(model)?;
-        let row_len: usize = shape.iter().product();
+        let row_len = layout.len();
         let rows = pixels.len().checked_div(row_len).unwrap_or(0);
         let outputs = model.predict(&call(0, None), pixels, rows)?;
         let mut answer = message_of(&Reply::Array);
@@ -206,15 +231,15 @@ impl State {
     fn explain(
         &self,
         (model, explainer): (&ModelRef, &PluginRef),
-        (blobs, shape): (&ImageBlobs, [usize; 3]),
+        (blobs, layout): (&ImageBlobs, &RowLayout),
         seed: u64,
         limit: Duration,
     ) -> Result<Message, Failure> {
-        let pixels = scaled(&blobs.pixels);
+        let pixels = layout.unpack(&blobs.values);
         let mut attributions = vec![0.0; pixels.len()];
         let counts = attribute(
             (self.loaded_model(model)?, self.loaded_explainer(explainer)?),
-            (blobs, &pixels, shape),
+            (blobs, &pixels, layout),
             &call(seed, Some(Instant::now() + limit)),
             &mut attributions,
         )?;
@@ -229,12 +254,12 @@ impl State {
     fn time(
         &self,
         (model, explainer): (&ModelRef, &PluginRef),
-        (blobs, shape): (&ImageBlobs, [usize; 3]),
+        (blobs, layout): (&ImageBlobs, &RowLayout),
         seed: u64,
         warmup: usize,
         repeats: usize,
     ) -> Result<Message, Failure> {
-        let pixels = scaled(&blobs.pixels);
+        let pixels = layout.unpack(&blobs.values);
         let (model, explainer) = (self.loaded_model(model)?, self.loaded_explainer(explainer)?);
         let mut attributions = vec![0.0; pixels.len()];
         let images = blobs.targets.len().max(1) as f64;
@@ -247,7 +272,7 @@ impl State {
             let (wall, cpu) = (Instant::now(), ProcessTime::now());
             attribute(
                 (model, explainer),
-                (blobs, &pixels, shape),
+                (blobs, &pixels, layout),
                 &call(seed, None),
                 &mut attributions,
             )?;
@@ -265,40 +290,23 @@ impl State {
 
     fn fit(
         &mut self,
-        model: ModelRef,
-        (shape, classes): ([usize; 3], usize),
+        model: &ModelRef,
+        data: &TrainingRows<'_>,
         settings: &Value,
         threads: usize,
-        message: &Message,
+        resume: &[u8],
         responder: &Responder,
     ) -> Result<Message, Failure> {
-        let data = TrainingRows {
-            shape: shape.to_vec(),
-            classes,
-            pixels: message.blob(0)?,
-            labels: message.blob(1)?,
-        };
-        let model = self.model(&model)?;
+        let model = self.model(model)?;
         let call = CallSettings {
             threads,
             ..call(0, None)
         };
-        let mut monitor = |step: &FitStep| {
-            let step = TrainingStep {
-                epoch_done: step.epoch_done,
-                epoch: step.epoch,
-                epochs: step.epochs,
-                batch: step.batch,
-                batches: step.batches,
-                loss: step.loss,
-                accuracy: step.accuracy,
-                validation_loss: step.validation_loss,
-                validation_accuracy: step.validation_accuracy,
-                learning_rate: step.learning_rate,
-            };
-            responder.event(&message_of(&step)).is_ok()
+        let mut monitor = ToHost {
+            responder,
+            resume: (!resume.is_empty()).then_some(resume),
         };
-        let report = model.fit(&call, &data, settings, &mut monitor)?;
+        let report = model.fit(&call, data, settings, &mut monitor)?;
         let mut answer = message_of(&Reply::Fitted { report });
         answer.blobs.push(model.save(&call)?);
         Ok(answer)
@@ -360,11 +368,12 @@ impl State {
 /// Explains the rows through a counting proxy.
 fn attribute(
     (model, explainer): (&LoadedModel, &LoadedExplainer),
-    (blobs, pixels, shape): (&ImageBlobs, &[f32], [usize; 3]),
+    (blobs, pixels, layout): (&ImageBlobs, &[f32], &RowLayout),
     settings: &CallSettings,
     attributions: &mut [f32],
 ) -> Result<Counts, Failure> {
-    let [c, h, w] = shape;
+    let mut shape = vec![blobs.targets.len()];
+    shape.extend(&layout.shape);
     let options = ProxyOptions {
         max_rows: MAX_ROWS,
         deadline: settings.deadline,
@@ -373,7 +382,7 @@ fn attribute(
     let proxy = ModelProxy::new(model, &options);
     let batch = HostBatch {
         x: pixels,
-        shape: &[blobs.targets.len(), c, h, w],
+        shape: &shape,
         target: &blobs.targets,
         seed: &blobs.seeds,
         mask: (!blobs.masks.is_empty()).then_some(blobs.masks.as_slice()),
@@ -419,43 +428,6 @@ impl Predictor for Scored<'_> {
     }
 }
 
-/// The rows a model is trained on, as bytes.
-struct TrainingRows<'d> {
-    shape: Vec<usize>,
-    classes: usize,
-    pixels: &'d [u8],
-    labels: &'d [u8],
-}
-
-impl RowSource for TrainingRows<'_> {
-    fn num_rows(&self) -> usize {
-        self.labels.len()
-    }
-
-    fn num_classes(&self) -> usize {
-        self.classes
-    }
-
-    fn input_shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn read(&self, rows: &[usize], pixels: &mut [u8], labels: &mut [i64]) -> Result<(), String> {
-        let size: usize = self.shape.iter().product();
-        let places = pixels.chunks_exact_mut(size).zip(labels);
-        for (&row, (pixels, label)) in rows.iter().zip(places) {
-            let beyond = || format!("row {row} of {}", self.labels.len());
-            let source = self
-                .pixels
-                .get(row * size..(row + 1) * size)
-                .ok_or_else(beyond)?;
-            pixels.copy_from_slice(source);
-            *label = i64::from(*self.labels.get(row).ok_or_else(beyond)?);
-        }
-        Ok(())
-    }
-}
-
 fn call(seed: u64, deadline: Option<Instant>) -> CallSettings {
     CallSettings {
         seed,
@@ -466,22 +438,14 @@ fn call(seed: u64, deadline: Option<Instant>) -> CallSettings {
     }
 }
 
-fn images_of<'a>(blobs: &'a ImageBlobs, pixels: &'a [f32], shape: [usize; 3]) -> Images<'a> {
+fn images_of<'a>(blobs: &'a ImageBlobs, pixels: &'a [f32], layout: &RowLayout) -> Images<'a> {
     Images {
         pixels,
-        shape,
+        shape: layout.plane(),
         targets: &blobs.targets,
         ids: &blobs.ids,
         masks: (!blobs.masks.is_empty()).then_some(blobs.masks.as_slice()),
     }
-}
-
-/// Pixels as the models take them: 0..=1.
-fn scaled(pixels: &[u8]) -> Vec<f32> {
-    pixels
-        .iter()
-        .map(|&pixel| f32::from(pixel) / 255.0)
-        .collect()
 }
 
 fn read_weights(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -76,6 +76,8 @@ pub struct Chosen {
     pub preset: Option<String>,
     /// Weights file of a model, if named.
     pub weights: Option<std::path::PathBuf>,
+    /// Training settings that differ from the preset's.
+    pub train: serde_json::Map<String, Value>,
     /// Where the suite names it.
     pub at: Option<Location>,
 }
@@ -183,6 +185,7 @@ fn resolve_among(
         params,
         preset,
         weights: chosen.weights.clone(),
+        train: chosen.train.clone(),
         at: chosen.at,
     })
 }

@@ -76,6 +76,59 @@ pub(crate) struct Document {
     /// Published figures to compare with what is measured.
     #[serde(default)]
     pub(crate) reproduction: Vec<At<ReproductionDoc>>,
+    /// Further parts, run after this one: other data, or other models on other data. What a part
+    /// does not say is as above; its results stand in a folder of their own, `<suite>-<part>`.
+    #[serde(default)]
+    pub(crate) also: Vec<At<PartDoc>>,
+}
+
+/// A further part of a suite.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping like {part: photos, data: {set: fashion-mnist, split: photos}}"
+)]
+#[schemars(rename = "Part")]
+pub(crate) struct PartDoc {
+    /// Name of the part: lower-case letters, digits and hyphens.
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]*$"))]
+    pub(crate) part: At<String>,
+    /// One line on what the part is for.
+    #[serde(default)]
+    pub(crate) summary: Option<String>,
+    /// The images, or the table.
+    pub(crate) data: DataDoc,
+    /// Rows on which accuracy and its kin are measured.
+    #[serde(default)]
+    pub(crate) accuracy: Option<AccuracyDoc>,
+    /// The class whose score is explained.
+    #[serde(default)]
+    pub(crate) target: Option<At<TargetDoc>>,
+    /// Models, by short name or id.
+    #[serde(default)]
+    pub(crate) models: Option<At<Vec<At<UseDoc<ModelDoc>>>>>,
+    /// Explainers, by short name or id.
+    #[serde(default)]
+    pub(crate) explainers: Option<At<Vec<At<UseDoc<ExplainerDoc>>>>>,
+    /// Rows to compare with.
+    #[serde(default)]
+    pub(crate) controls: Option<Vec<At<UseDoc<ExplainerDoc>>>>,
+    /// Scores to compute: all, or a list.
+    #[serde(default)]
+    pub(crate) scores: Option<ScoresDoc>,
+    /// Scores whose mean rank orders the leaderboard.
+    #[serde(default)]
+    pub(crate) ranking: Option<At<Vec<At<ScoreDoc>>>>,
+    /// How explainers are timed, or off.
+    #[serde(default)]
+    pub(crate) timing: Option<TimingDoc>,
+    /// Images per unit of work.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) chunk: Option<At<u32>>,
+    /// Published figures to compare with what is measured in this part.
+    #[serde(default)]
+    pub(crate) reproduction: Vec<At<ReproductionDoc>>,
 }
 
 fn written<T>(value: T) -> At<T> {
@@ -105,7 +158,8 @@ fn deadline() -> At<f64> {
 )]
 #[schemars(rename = "Data")]
 pub(crate) struct DataDoc {
-    /// Name of the data set.
+    /// The data set: a name, with options in braces if need be (`busi{size: 96}`), or the path of a
+    /// description that ends in `.toml`, relative to the suite's file.
     pub(crate) set: At<SetDoc>,
     /// Folder of the set's files, relative to the suite's file.
     #[serde(default)]
@@ -130,11 +184,15 @@ fn every_row() -> At<SelectDoc> {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Split")]
 pub(crate) enum SplitDoc {
-    /// The training images.
+    /// The training rows.
     Train,
-    /// The test images.
+    /// The rows on which the best epoch is chosen.
+    Validation,
+    /// The test rows.
     #[default]
     Test,
+    /// Photographs from outside the set.
+    Photos,
 }
 
 /// Which rows.
@@ -286,7 +344,7 @@ pub(crate) struct ReproductionDoc {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Model")]
 pub(crate) struct ModelDoc {
-    /// Short name or id.
+    /// Short name or id; or the path of an ONNX file, relative to the suite's file.
     model: String,
     /// Recipe whose weights are used.
     #[serde(default)]
@@ -297,6 +355,9 @@ pub(crate) struct ModelDoc {
     /// File of weights, relative to the suite's file, instead of the preset's.
     #[serde(default)]
     weights: Option<String>,
+    /// Training settings that differ from the preset's; such weights are trained on first use.
+    #[serde(default)]
+    train: Map<String, Value>,
     /// Label in tables, if the short name will not do.
     #[serde(default)]
     name: Option<String>,
@@ -344,9 +405,15 @@ fn with_params(
 impl IntoUse for ModelDoc {
     fn into_use(self) -> Result<PluginUse, crate::SuiteError> {
         let parsed = with_params(&self.model, self.params, self.name)?;
+        if parsed.weights.is_some() && self.weights.is_some() {
+            return Err(crate::SuiteError::new(
+                "\"model\" and \"weights\" both name a file",
+            ));
+        }
         Ok(PluginUse {
             preset: self.preset,
-            weights: self.weights.map(Into::into),
+            weights: self.weights.map(Into::into).or(parsed.weights),
+            train: self.train,
             ..parsed
         })
     }
@@ -515,9 +582,22 @@ word! {
     ScoreDoc, "Score", xbench_metrics::catalogue().iter().map(|score| score.id).collect()
 }
 
-word! {
-    /// Name of a data set.
-    SetDoc, "Set", xbench_data::known().iter().map(|set| set.id).collect()
+/// A data set: a name, perhaps with options in braces, or the path of a description.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SetDoc(pub(crate) String);
+
+impl JsonSchema for SetDoc {
+    fn schema_name() -> Cow<'static, str> {
+        "Set".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let known: Vec<String> = xbench_data::known().into_iter().map(|set| set.id).collect();
+        json_schema!({"anyOf": [
+            {"enum": known},
+            {"type": "string", "pattern": "^[A-Za-z0-9._/-]+\\s*(\\{.*\\})?$"},
+        ]})
+    }
 }
 
 /// The JSON Schema (2020-12) of suite files, as `suites/schema.json` holds it.

@@ -24,6 +24,8 @@ pub struct PluginUse {
     pub preset: Option<String>,
     /// Weights file of a model, instead of the preset's.
     pub weights: Option<PathBuf>,
+    /// Training settings of a model that differ from its preset's.
+    pub train: Map<String, Value>,
     /// Place in the suite; none on the command line.
     pub at: Option<Location>,
 }
@@ -38,6 +40,7 @@ impl PluginUse {
             params: Map::new(),
             preset: None,
             weights: None,
+            train: Map::new(),
             at: None,
         }
     }
@@ -114,7 +117,8 @@ impl fmt::Display for Flow<'_> {
     }
 }
 
-/// Parses `name` or `name{key: value, ...}`.
+/// Parses `name` or `name{key: value, ...}`. A name that ends in `.onnx` is the path of a model's
+/// file and stands for the plugin `onnx` with these weights.
 ///
 /// # Errors
 /// A name with other characters than letters, digits, `.`, `-` and `_`, braces that do not
@@ -125,7 +129,8 @@ pub fn parse_plugin_use(text: &str) -> Result<PluginUse, SuiteError> {
         Some(open) => (text[..open].trim_end(), &text[open..]),
         None => (text, ""),
     };
-    if !is_plugin_name(name) {
+    let onnx = name.ends_with(".onnx");
+    if !onnx && !is_plugin_name(name) {
         let what = if name.is_empty() {
             "a plugin's name is missing".to_owned()
         } else {
@@ -134,7 +139,11 @@ pub fn parse_plugin_use(text: &str) -> Result<PluginUse, SuiteError> {
         return Err(SuiteError::new(what)
             .help("write it like gradcam, org.example.gradcam or 'ig{steps: 50}'"));
     }
-    let mut parsed = PluginUse::named(name);
+    let mut parsed = if onnx {
+        onnx_file(name)
+    } else {
+        PluginUse::named(name)
+    };
     if !braces.is_empty() {
         if matching_brace(braces) != Some(braces.len() - 1) {
             return Err(
@@ -151,6 +160,23 @@ pub fn parse_plugin_use(text: &str) -> Result<PluginUse, SuiteError> {
         parsed.params = read(&node).map_err(inside)?;
     }
     Ok(parsed)
+}
+
+/// The model that an ONNX file is: the plugin `onnx` with these weights, labelled by the file's name.
+fn onnx_file(path: &str) -> PluginUse {
+    let stem = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let stem = stem.trim_end_matches(".onnx").to_lowercase();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let label: String = stem
+        .chars()
+        .map(|c| if plain(c) { c } else { '-' })
+        .collect();
+    let label = label.trim_start_matches(['.', '_', '-']);
+    PluginUse {
+        name: if label.is_empty() { "onnx" } else { label }.to_owned(),
+        weights: Some(PathBuf::from(path)),
+        ..PluginUse::named("onnx")
+    }
 }
 
 /// Parses a list separated by commas, as in `gradcam,ig{steps: 5, baseline: 0},occlusion`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use xbench_data::Selection;
+use xbench_data::{Selection, SetRef};
 use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::Document;
@@ -58,13 +58,15 @@ pub struct Suite {
     pub plugins: Vec<PathBuf>,
     /// Published figures to compare with.
     pub reproduction: Vec<Reproduction>,
+    /// Further parts, run after this one: whole suites called `<suite>-<part>`, without parts.
+    pub parts: Vec<Suite>,
 }
 
 /// The images of a suite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data {
-    /// Name of a set in [`xbench_data::known`].
-    pub set: String,
+    /// The set.
+    pub set: SetRef,
     /// Folder of its files, if named.
     pub root: Option<PathBuf>,
     /// Split.
@@ -72,23 +74,29 @@ pub struct Data {
     /// Rows that are explained.
     pub select: Selection,
     /// Set to use, under its own name, where `set` cannot be had.
-    pub otherwise: Option<String>,
+    pub otherwise: Option<SetRef>,
 }
 
 /// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SplitName {
-    /// The training images.
+    /// The training rows.
     Train,
-    /// The test images.
+    /// The rows on which the best epoch is chosen.
+    Validation,
+    /// The test rows.
     Test,
+    /// Photographs from outside the set.
+    Photos,
 }
 
 impl fmt::Display for SplitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Train => "train",
+            Self::Validation => "validation",
             Self::Test => "test",
+            Self::Photos => "photos",
         })
     }
 }
@@ -248,6 +256,11 @@ impl Suite {
     }
 
     fn resolve_paths(&mut self, folder: &Path) {
+        for set in std::iter::once(&mut self.data.set).chain(self.data.otherwise.as_mut()) {
+            if set.is_path() {
+                set.name = folder.join(&set.name).display().to_string();
+            }
+        }
         let paths = self.plugins.iter_mut().chain(self.data.root.as_mut());
         for path in paths.chain(
             self.models
@@ -255,6 +268,9 @@ impl Suite {
                 .filter_map(|model| model.weights.as_mut()),
         ) {
             *path = folder.join(&*path);
+        }
+        for part in &mut self.parts {
+            part.resolve_paths(folder);
         }
     }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use xbench_data::{Selection, SetInfo};
+use xbench_data::{Locate, Selection, SetInfo, SetRef};
 use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::{
-    AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PerturbationDoc,
+    AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
     ReproductionDoc, ScoreDoc, ScoresDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc,
     UseDoc,
 };
@@ -89,7 +89,7 @@ impl Checker<'_> {
         );
         let version = self.whole("version", &version, 1, u32::MAX) as u32;
         let (data, set) = self.data(data);
-        let target = self.target(&target, set);
+        let target = self.target(&target, set.as_ref());
         let models = self.models(models);
         let (explainers, controls) = self.explainers(explainers, controls);
         let scores = self.scores(document.scores);
@@ -99,20 +99,13 @@ impl Checker<'_> {
         let chunk = self.whole("chunk", &document.chunk, 1, 4096);
         let deadline = self.deadline(&document.deadline);
         let reproduction = self.reproduction(document.reproduction, &models);
-        if !self.errors.is_empty() {
-            self.errors.sort_by_key(|error| error.at);
-            return Err(SuiteErrors(self.errors));
-        }
-        Ok(Suite {
+        let mut whole = Suite {
             file: self.file.to_owned(),
             name: suite.value,
             version,
             summary,
             data,
-            accuracy: match accuracy {
-                AccuracyDoc::All => Accuracy::All,
-                AccuracyDoc::Same => Accuracy::Same,
-            },
+            accuracy: rows_of(accuracy),
             seed,
             target,
             models,
@@ -126,42 +119,143 @@ impl Checker<'_> {
             deadline,
             plugins: document.plugins.into_iter().map(PathBuf::from).collect(),
             reproduction,
-        })
+            parts: Vec::new(),
+        };
+        whole.parts = self.parts(document.also, &whole);
+        if !self.errors.is_empty() {
+            self.errors.sort_by_key(|error| error.at);
+            return Err(SuiteErrors(self.errors));
+        }
+        Ok(whole)
     }
 
-    fn set(&mut self, name: &At<SetDoc>) -> Option<&'static SetInfo> {
-        let known = xbench_data::known();
-        let found = known.iter().find(|set| set.id == name.value.0);
-        if found.is_none() {
-            let error = SuiteError::new(format!("unknown data set \"{}\"", name.value.0)).among(
-                &name.value.0,
-                known.iter().map(|set| set.id),
+    fn parts(&mut self, parts: Vec<At<PartDoc>>, whole: &Suite) -> Vec<Suite> {
+        let mut suites: Vec<Suite> = Vec::with_capacity(parts.len());
+        for At { at, value: part } in parts {
+            let name = format!("{}-{}", whole.name, part.part.value);
+            self.ensure(
+                is_name(&part.part.value, "-"),
+                part.part.at,
+                format!("\"{}\" is not a part's name", part.part.value),
+                "use lower-case letters, digits and hyphens: it names the folder of results",
+            );
+            self.ensure(
+                suites.iter().all(|earlier| earlier.name != name),
+                at,
+                format!("the part \"{}\" occurs twice", part.part.value),
+                "give one of them another name",
+            );
+            let suite = self.part(part, name, whole);
+            suites.push(suite);
+        }
+        suites
+    }
+
+    fn part(&mut self, part: PartDoc, name: String, whole: &Suite) -> Suite {
+        let (data, set) = self.data(part.data);
+        let models = match part.models {
+            Some(list) => self.models(list),
+            None => whole.models.clone(),
+        };
+        let (explainers, controls) = match (part.explainers, part.controls) {
+            (Some(list), controls) => self.explainers(list, controls.unwrap_or_default()),
+            (None, Some(controls)) => (
+                whole.explainers.clone(),
+                self.uses(controls, &mut BTreeMap::new()),
+            ),
+            (None, None) => (whole.explainers.clone(), whole.controls.clone()),
+        };
+        Suite {
+            name,
+            summary: part.summary.unwrap_or_else(|| whole.summary.clone()),
+            data,
+            accuracy: part.accuracy.map_or(whole.accuracy, rows_of),
+            target: part
+                .target
+                .map_or(whole.target, |target| self.target(&target, set.as_ref())),
+            scores: part
+                .scores
+                .map_or_else(|| whole.scores.clone(), |scores| self.scores(scores)),
+            ranking: match part.ranking {
+                Some(list) => Some(self.ranking(list)),
+                None => whole.ranking.clone(),
+            },
+            timing: part
+                .timing
+                .map_or(whole.timing, |timing| self.timing(&timing)),
+            chunk: part
+                .chunk
+                .map_or(whole.chunk, |chunk| self.whole("chunk", &chunk, 1, 4096)),
+            reproduction: self.reproduction(part.reproduction, &models),
+            models,
+            explainers,
+            controls,
+            ..whole.clone()
+        }
+    }
+
+    /// The set, and what is known of it without reading it; of a description nothing is.
+    fn set(&mut self, name: &At<SetDoc>) -> (SetRef, Option<SetInfo>) {
+        let refuse = |checker: &mut Self, error: &dyn std::fmt::Display| {
+            let text = error.to_string();
+            let mut lines = text.lines().map(str::trim);
+            let error = SuiteError::new(lines.next().unwrap_or_default());
+            checker.refuse(name.at, lines.fold(error, SuiteError::help));
+        };
+        let set: SetRef = match name.value.0.parse() {
+            Ok(set) => set,
+            Err(error) => {
+                refuse(self, &error);
+                return (SetRef::named(&name.value.0), None);
+            }
+        };
+        if set.is_path() {
+            return (set, None);
+        }
+        let known: Vec<String> = xbench_data::known().into_iter().map(|set| set.id).collect();
+        if !known.contains(&set.name) {
+            let error = SuiteError::new(format!("unknown data set \"{}\"", set.name)).among(
+                &set.name,
+                known.iter().map(String::as_str),
                 "known data sets",
             );
             self.refuse(name.at, error);
+            return (set, None);
         }
-        found
+        match xbench_data::info(&set, &Locate::offline()) {
+            Ok(info) => (set, Some(info)),
+            Err(error) => {
+                refuse(self, &error);
+                (set, None)
+            }
+        }
     }
 
-    fn data(&mut self, data: DataDoc) -> (Data, Option<&'static SetInfo>) {
-        let set = self.set(&data.set);
-        if let Some(otherwise) = &data.otherwise {
-            self.set(otherwise);
+    fn data(&mut self, data: DataDoc) -> (Data, Option<SetInfo>) {
+        let (set, info) = self.set(&data.set);
+        let otherwise = data.otherwise.map(|otherwise| {
+            let (other, _) = self.set(&otherwise);
             self.ensure(
-                otherwise.value.0 != data.set.value.0,
+                other != set,
                 otherwise.at,
                 "\"otherwise\" names the same set".to_owned(),
                 "name another set, or leave it out",
             );
-        }
+            other
+        });
         let split = match data.split {
             SplitDoc::Train => SplitName::Train,
+            SplitDoc::Validation => SplitName::Validation,
             SplitDoc::Test => SplitName::Test,
+            SplitDoc::Photos => SplitName::Photos,
         };
-        let size = set.map_or(usize::MAX, |set| match split {
+        let size = info.as_ref().and_then(|set| match split {
             SplitName::Train => set.train,
+            SplitName::Validation => set.validation,
             SplitName::Test => set.test,
+            SplitName::Photos => set.photos,
         });
+        let size = size.unwrap_or(usize::MAX);
         let (select, last, some) = match data.select.value {
             SelectDoc::All => (Selection::All, 0, true),
             SelectDoc::First(n) => (Selection::First(n), n, n > 0),
@@ -170,25 +264,25 @@ impl Checker<'_> {
         };
         let at = data.select.at;
         self.ensure(
-            some,
+            some && size > 0,
             at,
-            format!("\"select: {select}\" selects nothing"),
-            "select at least one row",
+            format!("\"select: {select}\" selects nothing of the split \"{split}\""),
+            "select at least one row of a split that the set has",
         );
         self.ensure(
-            last <= size,
+            last <= size || size == 0,
             at,
             format!("\"select: {select}\" goes beyond the split \"{split}\""),
             &format!("it has {size} rows"),
         );
         let data = Data {
-            set: data.set.value.0,
+            set,
             root: data.root.map(PathBuf::from),
             split,
             select,
-            otherwise: data.otherwise.map(|set| set.value.0),
+            otherwise,
         };
-        (data, set)
+        (data, info)
     }
 
     fn target(&mut self, target: &At<TargetDoc>, set: Option<&SetInfo>) -> Target {
@@ -196,7 +290,10 @@ impl Checker<'_> {
             TargetDoc::Predicted => Target::Predicted,
             TargetDoc::Label => Target::Label,
             TargetDoc::Class(class) => {
-                let classes = set.map_or(usize::MAX, |set| set.classes.len());
+                let known = set
+                    .map(|set| set.classes.len())
+                    .filter(|&classes| classes > 0);
+                let classes = known.unwrap_or(usize::MAX);
                 self.ensure(
                     class < classes,
                     target.at,
@@ -382,6 +479,13 @@ impl Checker<'_> {
             });
         }
         figures
+    }
+}
+
+fn rows_of(accuracy: AccuracyDoc) -> Accuracy {
+    match accuracy {
+        AccuracyDoc::All => Accuracy::All,
+        AccuracyDoc::Same => Accuracy::Same,
     }
 }
 

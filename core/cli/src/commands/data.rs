@@ -1,7 +1,7 @@
 //! `xbench data`.
 
 use serde_json::json;
-use xbench_data::{Locate, fetch, known, verify};
+use xbench_data::{Locate, SetRef, fetch, known, verify};
 use xbench_record::ExitCode;
 use xbench_report::{Cell, Table, TableColumn};
 use xbench_run::{Observer as _, RunError};
@@ -38,9 +38,10 @@ fn list(format: Format) -> Result<ExitCode, RunError> {
             .map(|set| {
                 json!({
                     "id": set.id, "summary": set.summary, "classes": set.classes,
-                    "shape": set.shape, "train": set.train, "test": set.test,
-                    "licence": set.licence, "citation": set.citation,
-                    "needs_download": set.needs_download,
+                    "features": set.features, "shape": set.shape, "table": set.table,
+                    "train": set.train, "validation": set.validation, "test": set.test,
+                    "photos": set.photos, "licence": set.licence, "citation": set.citation,
+                    "needs_files": set.needs_files, "downloadable": set.downloadable,
                 })
             })
             .collect();
@@ -51,16 +52,22 @@ fn list(format: Format) -> Result<ExitCode, RunError> {
         TableColumn::left("data set"),
         TableColumn::right("train"),
         TableColumn::right("test"),
-        TableColumn::left("image"),
+        TableColumn::left("row"),
         TableColumn::prose("what it is"),
     ]);
     for set in known() {
-        let [c, h, w] = set.shape;
+        let rows = |n: Option<usize>| Cell::new(n.map(|n| n.to_string()).unwrap_or_default());
+        let extents: Vec<String> = set.shape.iter().map(usize::to_string).collect();
+        let row = if set.table {
+            format!("{} columns", extents.join("×"))
+        } else {
+            extents.join("×")
+        };
         table.row(vec![
             Cell::new(set.id),
-            Cell::new(set.train.to_string()),
-            Cell::new(set.test.to_string()),
-            Cell::new(format!("{c}×{h}×{w}")),
+            rows(set.train),
+            rows(set.test),
+            Cell::new(row),
             Cell::new(set.summary),
         ]);
     }
@@ -68,7 +75,7 @@ fn list(format: Format) -> Result<ExitCode, RunError> {
     Ok(ExitCode::Fine)
 }
 
-fn verify_set(set: &str) -> Result<ExitCode, RunError> {
+fn verify_set(set: &SetRef) -> Result<ExitCode, RunError> {
     let mut text = String::new();
     let mut good = true;
     for report in verify(set, &Locate::from_environment())? {

@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 pub(crate) mod explain;
+pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;

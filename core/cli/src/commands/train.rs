@@ -1,26 +1,46 @@
 //! `xbench train`.
 
+use serde_json::{Map, Value, json};
 use xbench_record::ExitCode;
-use xbench_report::{EpochPoint, training_summary};
-use xbench_run::{RunError, TrainRequest};
+use xbench_report::{Cell, EpochPoint, Table, TableColumn, training_summary};
+use xbench_run::{GridRequest, GridResult, RunError, TrainRequest};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
 use crate::terminal::{emit, style};
 
 pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, RunError> {
+    let mut settings: Map<String, Value> = args.set.iter().cloned().collect();
+    settings.insert("seed".to_owned(), json!(args.seed));
+    if let Some(epochs) = args.epochs {
+        settings.insert("epochs".to_owned(), json!(epochs));
+    }
     let request = TrainRequest {
         model: args.model.clone(),
-        data_set: args.data.clone(),
+        data: args.data.clone(),
         preset: args.preset.clone(),
-        seed: args.seed,
-        epochs: args.epochs,
+        settings,
         threads: args.threads.map(usize::from),
         out: args.out.clone(),
         force: args.force,
         search: (&args.search).into(),
     };
-    let trained = xbench_run::train(&request, &Progress::new(args.quiet))?;
+    let progress = Progress::new(args.quiet);
+    let mut text = String::new();
+    let trained = match &args.grid {
+        None => xbench_run::train(&request, &progress)?,
+        Some(grid) => {
+            let request = GridRequest {
+                train: request,
+                grid: grid.clone(),
+                folds: usize::from(args.folds),
+                rows: args.grid_rows,
+            };
+            let found = xbench_run::search(&request, &progress)?;
+            text.push_str(&grid_text(&found));
+            found.trained
+        }
+    };
     let curve: Vec<EpochPoint> = trained
         .curve
         .iter()
@@ -32,15 +52,52 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, RunError> {
     let kept = trained.recipe["training"]["kept_epoch"]
         .as_u64()
         .unwrap_or(curve.len() as u64);
-    let mut text = training_summary(&args.model, &curve, kept as usize, &style());
+    text.push_str(&training_summary(
+        &args.model,
+        &curve,
+        kept as usize,
+        &style(),
+    ));
+    if let Some(accuracy) = trained.recipe["test_accuracy"].as_f64() {
+        text.push_str(&format!(
+            "test accuracy {accuracy:.4}, macro F1 {:.4} on {} rows\n",
+            trained.recipe["test_macro_f1"].as_f64().unwrap_or(f64::NAN),
+            trained.recipe["test_images"],
+        ));
+    }
     text.push_str(&format!(
-        "test accuracy {:.4} on {} images\nweights {}\nrecipe  {}\ncurve   {}\n",
-        trained.recipe["test_accuracy"].as_f64().unwrap_or(f64::NAN),
-        trained.recipe["test_images"],
+        "weights {}\nrecipe  {}\ncurve   {}\n",
         trained.weights.display(),
         trained.recipe_file.display(),
         trained.curve_file.display()
     ));
     emit(&text)?;
     Ok(ExitCode::Fine)
+}
+
+/// The combinations, the best one marked.
+fn grid_text(found: &GridResult) -> String {
+    let names: Vec<&String> = found.points[0].settings.keys().collect();
+    let mut columns = vec![TableColumn::left("")];
+    columns.extend(names.iter().map(|name| TableColumn::right(name.as_str())));
+    columns.push(TableColumn::right("accuracy"));
+    columns.push(TableColumn::right("sd"));
+    let mut table = Table::new(columns);
+    for (number, point) in found.points.iter().enumerate() {
+        let mark = if number == found.best { "*" } else { "" };
+        let mut row = vec![Cell::new(mark)];
+        row.extend(
+            names
+                .iter()
+                .map(|name| Cell::new(point.settings[*name].to_string())),
+        );
+        row.push(Cell::new(format!("{:.4}", point.mean)));
+        row.push(Cell::new(format!("{:.4}", point.sd)));
+        table.row(row);
+    }
+    format!(
+        "{}\ngrid    {}\n\n",
+        table.render(&style()),
+        found.file.display()
+    )
 }

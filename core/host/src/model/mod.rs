@@ -13,10 +13,13 @@ use std::ptr::NonNull;
 
 use xbench_abi::{
     DLDataType, XB_EXT_FIT, XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_PARAMETERS, XB_EXT_PREDICT,
-    XB_EXT_VJP, XB_EXT_WEIGHTS, has_field, xb_fit, xb_layers, xb_linear, xb_parameters, xb_predict,
-    xb_vjp, xb_weights,
+    XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, XB_EXT_WEIGHTS, has_field, xb_fit, xb_layers,
+    xb_linear, xb_parameters, xb_predict, xb_segment, xb_tree_ensemble, xb_trees, xb_vjp,
+    xb_weights,
 };
+use xbench_plugin::TreeEnsemble;
 
+pub use self::change::FitMonitor;
 use self::read::{read_layers, read_linear, read_names, read_spec};
 pub(crate) use self::run::pieces;
 use crate::call::{CallFrame, CallSettings};
@@ -32,14 +35,36 @@ use crate::tensor::Lent;
 pub struct LoadedModel {
     // Declared first, so dropped first: nothing of the object is used after it.
     object: Object,
-    id: String,
-    provides: Vec<String>,
-    max_batch: usize,
+    plugin: ScannedPlugin,
+    said: Said,
+    tables: Tables,
+}
+
+/// What the tables say of the model, copied and checked.
+#[derive(Debug)]
+struct Said {
     spec: ModelSpec,
     layers: Vec<LayerSpec>,
     parameter_layers: Vec<String>,
     linear_layer: Option<(String, usize)>,
-    tables: Tables,
+}
+
+impl Said {
+    fn read(tables: &Tables) -> Result<Self, Fault> {
+        // SAFETY: the tables were just checked and the object lives.
+        unsafe {
+            Ok(Self {
+                spec: read_spec(tables.predict)?,
+                layers: tables
+                    .layers
+                    .map_or(Ok(Vec::new()), |table| read_layers(table))?,
+                parameter_layers: tables
+                    .parameters
+                    .map_or(Ok(Vec::new()), |table| read_names(table))?,
+                linear_layer: tables.linear.map(|table| read_linear(table)).transpose()?,
+            })
+        }
+    }
 }
 
 /// The tables that the model serves, valid for as long as its object.
@@ -49,9 +74,41 @@ pub(crate) struct Tables {
     pub(crate) layers: Option<NonNull<xb_layers>>,
     pub(crate) vjp: Option<NonNull<xb_vjp>>,
     pub(crate) linear: Option<NonNull<xb_linear>>,
+    pub(crate) segment: Option<NonNull<xb_segment>>,
+    pub(crate) trees: Option<NonNull<xb_trees>>,
     parameters: Option<NonNull<xb_parameters>>,
     weights: Option<NonNull<xb_weights>>,
     fit: Option<NonNull<xb_fit>>,
+}
+
+impl Tables {
+    fn ask(object: &Object, plugin: &ScannedPlugin) -> Result<Self, Fault> {
+        Ok(Self {
+            predict: object
+                .table(XB_EXT_PREDICT, plugin, |size| {
+                    has_field!(size, xb_predict, run)
+                })?
+                .ok_or_else(|| Fault::unsupported(&XB_EXT_PREDICT.to_string_lossy()))?,
+            layers: object.table(XB_EXT_LAYERS, plugin, |size| {
+                has_field!(size, xb_layers, activation)
+            })?,
+            vjp: object.table(XB_EXT_VJP, plugin, |size| has_field!(size, xb_vjp, run))?,
+            linear: object.table(XB_EXT_LINEAR, plugin, |size| {
+                has_field!(size, xb_linear, weights)
+            })?,
+            segment: object.table(XB_EXT_SEGMENT, plugin, |size| {
+                has_field!(size, xb_segment, run)
+            })?,
+            trees: object.table(XB_EXT_TREES, plugin, |size| has_field!(size, xb_trees, get))?,
+            parameters: object.table(XB_EXT_PARAMETERS, plugin, |size| {
+                has_field!(size, xb_parameters, fingerprint)
+            })?,
+            weights: object.table(XB_EXT_WEIGHTS, plugin, |size| {
+                has_field!(size, xb_weights, load)
+            })?,
+            fit: object.table(XB_EXT_FIT, plugin, |size| has_field!(size, xb_fit, run))?,
+        })
+    }
 }
 
 /// What a backward pass gives.
@@ -76,82 +133,59 @@ use function;
 
 impl LoadedModel {
     pub(crate) fn new(object: Object, plugin: &ScannedPlugin) -> Result<Self, Fault> {
-        let tables = Tables {
-            predict: object
-                .table(XB_EXT_PREDICT, plugin, |size| {
-                    has_field!(size, xb_predict, run)
-                })?
-                .ok_or_else(|| Fault::unsupported(&XB_EXT_PREDICT.to_string_lossy()))?,
-            layers: object.table(XB_EXT_LAYERS, plugin, |size| {
-                has_field!(size, xb_layers, activation)
-            })?,
-            vjp: object.table(XB_EXT_VJP, plugin, |size| has_field!(size, xb_vjp, run))?,
-            linear: object.table(XB_EXT_LINEAR, plugin, |size| {
-                has_field!(size, xb_linear, weights)
-            })?,
-            parameters: object.table(XB_EXT_PARAMETERS, plugin, |size| {
-                has_field!(size, xb_parameters, fingerprint)
-            })?,
-            weights: object.table(XB_EXT_WEIGHTS, plugin, |size| {
-                has_field!(size, xb_weights, load)
-            })?,
-            fit: object.table(XB_EXT_FIT, plugin, |size| has_field!(size, xb_fit, run))?,
-        };
-        // SAFETY: the tables were just checked and the object lives.
-        let (spec, layers, parameter_layers, linear_layer) = unsafe {
-            (
-                read_spec(tables.predict)?,
-                tables
-                    .layers
-                    .map_or(Ok(Vec::new()), |table| read_layers(table))?,
-                tables
-                    .parameters
-                    .map_or(Ok(Vec::new()), |table| read_names(table))?,
-                tables.linear.map(|table| read_linear(table)).transpose()?,
-            )
-        };
+        let tables = Tables::ask(&object, plugin)?;
+        let said = Said::read(&tables)?;
         Ok(Self {
             object,
-            id: plugin.id.clone(),
-            provides: plugin.provides.clone(),
-            max_batch: plugin.max_batch as usize,
-            spec,
-            layers,
-            parameter_layers,
-            linear_layer,
+            plugin: plugin.clone(),
+            said,
             tables,
         })
+    }
+
+    /// Asks for the tables anew, after a call that changed the model: its layers may be others. What
+    /// goes in and comes out must be as before.
+    fn refresh(&mut self) -> Result<(), Fault> {
+        let tables = Tables::ask(&self.object, &self.plugin)?;
+        let said = Said::read(&tables)?;
+        if said.spec != self.said.spec {
+            return Err(Fault::contract(
+                "its input or output changed when it was loaded or trained",
+            ));
+        }
+        (self.tables, self.said) = (tables, said);
+        Ok(())
     }
 
     /// The plugin's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.plugin.id
     }
 
     /// Shapes of input and output.
     #[must_use]
     pub fn spec(&self) -> &ModelSpec {
-        &self.spec
+        &self.said.spec
     }
 
     /// Does it provide the capability, `xbench.model.vjp/1` for instance?
     #[must_use]
     pub fn provides(&self, capability: &str) -> bool {
-        self.provides.iter().any(|id| id == capability)
+        self.plugin.provides.iter().any(|id| id == capability)
     }
 
     /// Its layers in forward order; empty without `xbench.model.layers/1`.
     #[must_use]
     pub fn layers(&self) -> &[LayerSpec] {
-        &self.layers
+        &self.said.layers
     }
 
     /// Names of the layers with parameters, in forward order; empty without
     /// `xbench.model.parameters/1`.
     #[must_use]
     pub fn parameter_layers(&self) -> &[String] {
-        &self.parameter_layers
+        &self.said.parameter_layers
     }
 
     pub(crate) fn tables(&self) -> &Tables {
@@ -172,11 +206,11 @@ impl LoadedModel {
     ) -> Result<Vec<f32>, PluginError> {
         let run = || {
             let x = self.lend_input(x, rows)?;
-            let mut outputs = vec![f32::NAN; rows * self.spec.outputs];
+            let mut outputs = vec![f32::NAN; rows * self.said.spec.outputs];
             let y = Lent::new(
                 outputs.as_mut_ptr().cast(),
                 DLDataType::F32,
-                &[rows, self.spec.outputs],
+                &[rows, self.said.spec.outputs],
             );
             let frame = CallFrame::new(settings);
             self.run_predict(&frame, x.tensor(), y.tensor(), rows, settings.max_rows)?;
@@ -225,7 +259,7 @@ impl LoadedModel {
             let x = self.lend_input(x, rows)?;
             let dy = lend(
                 output_gradient,
-                &[rows, self.spec.outputs],
+                &[rows, self.said.spec.outputs],
                 "the output gradient",
             )?;
             let layer = match wrt {
@@ -255,20 +289,56 @@ impl LoadedModel {
     pub fn linear(&self, settings: &CallSettings) -> Result<(String, LinearHead), PluginError> {
         let run = || {
             let unsupported = || Fault::unsupported(&XB_EXT_LINEAR.to_string_lossy());
-            let (layer, _) = self.linear_layer.as_ref().ok_or_else(unsupported)?;
+            let (layer, _) = self.said.linear_layer.as_ref().ok_or_else(unsupported)?;
             let head = self.run_linear(&CallFrame::new(settings))?;
             Ok((layer.clone(), head))
         };
         self.named(run())
     }
 
+    /// The probability that each pixel belongs to the object, `[rows, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`LoadedModel::predict`]; also when the model predicts no mask.
+    pub fn segment(
+        &self,
+        settings: &CallSettings,
+        x: &[f32],
+        rows: usize,
+    ) -> Result<OwnedOutput, PluginError> {
+        let run = || {
+            let x = self.lend_input(x, rows)?;
+            let frame = CallFrame::new(settings);
+            self.run_segment(&frame, x.tensor(), rows, settings.max_rows)
+        };
+        self.named(run())
+    }
+
+    /// The decision trees, checked.
+    ///
+    /// # Errors
+    ///
+    /// The model's own error, or that it has no trees.
+    pub fn trees(&self, settings: &CallSettings) -> Result<TreeEnsemble, PluginError> {
+        let run = || {
+            let frame = CallFrame::new(settings);
+            let mut seen = self.run_trees(&frame)?;
+            seen.struct_size = size_of::<xb_tree_ensemble>() as u32;
+            // SAFETY: the model filled it, and is not changed meanwhile.
+            unsafe { TreeEnsemble::from_abi(&seen) }
+                .map_err(|error| Fault::contract(error.message().to_owned()))
+        };
+        self.named(run())
+    }
+
     fn named<T>(&self, result: Result<T, Fault>) -> Result<T, PluginError> {
-        result.map_err(|fault| PluginError::new(&self.id, fault))
+        result.map_err(|fault| PluginError::new(&self.plugin.id, fault))
     }
 
     fn lend_input(&self, x: &[f32], rows: usize) -> Result<Lent, Fault> {
         let shape: Vec<usize> = std::iter::once(rows)
-            .chain(self.spec.input_shape.iter().copied())
+            .chain(self.said.spec.input_shape.iter().copied())
             .collect();
         lend(x, &shape, "x")
     }

@@ -7,7 +7,10 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use xbench_abi::{XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_VJP, xb_owned, xb_tensor};
+use xbench_abi::{
+    XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, xb_owned, xb_tensor,
+    xb_tree_ensemble,
+};
 
 use super::{LoadedModel, Pullback, function};
 use crate::call::CallFrame;
@@ -27,7 +30,7 @@ impl LoadedModel {
         max_rows: usize,
     ) -> Result<(), Fault> {
         let function = function!(self.tables.predict, run)?;
-        for piece in pieces(rows, self.max_batch, max_rows) {
+        for piece in pieces(rows, self.max_batch(), max_rows) {
             frame.check_deadline()?;
             // SAFETY: both were checked and outlive the call; the function belongs to the object.
             unsafe {
@@ -77,7 +80,7 @@ impl LoadedModel {
             }
         };
         let mut joined = Joined::new(rows);
-        for piece in pieces(rows, self.max_batch, max_rows) {
+        for piece in pieces(rows, self.max_batch(), max_rows) {
             joined.add(one(piece)?);
         }
         Ok(joined.finish(shape))
@@ -100,14 +103,14 @@ impl LoadedModel {
         let function = function!(table, run)?;
         // A model may differentiate to layers that it does not list; then any shape is taken.
         let shape: Option<&[usize]> = match layer {
-            None => Some(&self.spec.input_shape),
+            None => Some(&self.said.spec.input_shape),
             Some(_) if self.tables.layers.is_none() => None,
             Some(layer) => Some(self.layer_shape(layer)?),
         };
         let wrt = layer.map_or(std::ptr::null(), CStr::as_ptr);
         let mut activations = Joined::new(rows);
         let mut gradients = Joined::new(rows);
-        for piece in pieces(rows, self.max_batch, max_rows) {
+        for piece in pieces(rows, self.max_batch(), max_rows) {
             frame.check_deadline()?;
             let mut activation: *mut xb_owned = std::ptr::null_mut();
             let mut gradient: *mut xb_owned = std::ptr::null_mut();
@@ -162,11 +165,11 @@ impl LoadedModel {
     pub(crate) fn run_linear(&self, frame: &CallFrame) -> Result<LinearHead, Fault> {
         let unsupported = || Fault::unsupported(&XB_EXT_LINEAR.to_string_lossy());
         let table = self.tables.linear.ok_or_else(unsupported)?;
-        let (_, features) = self.linear_layer.as_ref().ok_or_else(unsupported)?;
+        let (_, features) = self.said.linear_layer.as_ref().ok_or_else(unsupported)?;
         let function = function!(table, weights)?;
         let mut weight: *mut xb_owned = std::ptr::null_mut();
         let mut bias: *mut xb_owned = std::ptr::null_mut();
-        let outputs = self.spec.outputs;
+        let outputs = self.said.spec.outputs;
         // SAFETY: object and function belong together; the results become ours, each by its own
         // `take`, before either is refused.
         let (weight, bias) = unsafe {
@@ -195,13 +198,73 @@ impl LoadedModel {
         Ok(head)
     }
 
+    /// The predicted object masks of `rows` rows of a checked `x`, `[rows, height, width]`.
+    pub(crate) fn run_segment(
+        &self,
+        frame: &CallFrame,
+        x: &xb_tensor,
+        rows: usize,
+        max_rows: usize,
+    ) -> Result<OwnedOutput, Fault> {
+        let table = self
+            .tables
+            .segment
+            .ok_or_else(|| Fault::unsupported(&XB_EXT_SEGMENT.to_string_lossy()))?;
+        let function = function!(table, run)?;
+        let shape = self.said.spec.input_shape.get(1..).unwrap_or(&[]);
+        let what = "segment";
+        let mut joined = Joined::new(rows);
+        for piece in pieces(rows, self.max_batch(), max_rows) {
+            frame.check_deadline()?;
+            let mut out: *mut xb_owned = std::ptr::null_mut();
+            // SAFETY: as in `run_predict`; the result becomes ours.
+            let out = unsafe {
+                let x = Lent::rows(x, piece.start, piece.len());
+                let status = function(self.object.raw(), frame.raw(), x.raw(), &raw mut out);
+                frame.finish(what, status)?;
+                OwnedOutput::take(what, out, piece.len(), Some(shape))?
+            };
+            check_finite(what, &out, piece.len(), piece.start)?;
+            joined.add(out);
+        }
+        Ok(joined.finish(shape))
+    }
+
+    /// What the model shows of its trees; not yet checked.
+    pub(crate) fn run_trees(&self, frame: &CallFrame) -> Result<xb_tree_ensemble, Fault> {
+        let table = self
+            .tables
+            .trees
+            .ok_or_else(|| Fault::unsupported(&XB_EXT_TREES.to_string_lossy()))?;
+        let function = function!(table, get)?;
+        // SAFETY: numbers and pointers, for which zero is a value.
+        let mut seen: xb_tree_ensemble = unsafe { std::mem::zeroed() };
+        seen.struct_size = size_of::<xb_tree_ensemble>() as u32;
+        // SAFETY: object and function belong together; the place outlives the call.
+        let status = unsafe { function(self.object.raw(), frame.raw(), &raw mut seen) };
+        frame.finish("trees", status)?;
+        let spec = &self.said.spec;
+        let expected = (spec.input_len(), spec.outputs);
+        let found = (seen.num_features as usize, seen.num_outputs as usize);
+        if found != expected {
+            return Err(Fault::contract(format!(
+                "its trees have (features, outputs) {found:?}, the model {expected:?}"
+            )));
+        }
+        Ok(seen)
+    }
+
+    fn max_batch(&self) -> usize {
+        self.plugin.max_batch as usize
+    }
+
     fn layer_shape(&self, name: &CStr) -> Result<&[usize], Fault> {
         let name = name.to_string_lossy();
-        match self.layers.iter().find(|layer| layer.name == name) {
+        match self.said.layers.iter().find(|layer| layer.name == name) {
             Some(layer) => Ok(&layer.shape),
             None => {
                 let names: Vec<&str> = self
-                    .layers
+                    .said.layers
                     .iter()
                     .map(|layer| layer.name.as_str())
                     .collect();

@@ -260,12 +260,18 @@ impl RowSource for DarkAndBright {
     fn num_classes(&self) -> usize {
         2
     }
-    fn read(&self, rows: &[usize], pixels: &mut [u8], labels: &mut [i64]) -> Result<(), String> {
-        for (i, &row) in rows.iter().enumerate() {
-            let bright = row % 2 == 1;
-            labels[i] = i64::from(bright);
-            pixels[4 * i..4 * i + 4].fill(if bright { 204 } else { 51 });
-        }
+    fn is_images(&self) -> bool {
+        true
+    }
+    fn label(&self, row: usize) -> i64 {
+        i64::from(row % 2 == 1)
+    }
+    fn pixels(&self, row: usize, to: &mut [u8]) -> Result<(), String> {
+        to.fill(if row % 2 == 1 { 204 } else { 51 });
+        Ok(())
+    }
+    fn values(&self, row: usize, to: &mut [f32]) -> Result<(), String> {
+        to.fill(if row % 2 == 1 { 0.8 } else { 0.2 });
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn explain(
 ) -> Result<Shared, RunError> {
     let chunks = chunk_rows(session.rows.len(), session.suite.chunk);
     let stride = 2 + session.suite.perturbation.subsets;
-    let shape = session.set.shape;
+    let layout = &session.layout();
     let limit = session.suite.deadline;
     let mut shared: Shared = models.iter().map(|_| vec![None; chunks.len()]).collect();
     let mut jobs: Vec<Job<'_>> = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn explain(
                 }
                 let task = Task::Probe {
                     model: model.reference.clone(),
-                    shape,
+                    layout: layout.clone(),
                     settings: session.score_settings(),
                 };
                 purposes.push(Purpose::Probe {
@@ -85,7 +85,7 @@ pub(super) fn explain(
             let task = Task::Explain {
                 model: model.reference.clone(),
                 explainer: explainer.clone(),
-                shape,
+                layout: layout.clone(),
                 seed: session.suite.seed,
                 deadline_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
             };
@@ -104,7 +104,7 @@ pub(super) fn explain(
             });
         }
     }
-    let row_len: usize = shape.iter().product();
+    let row_len = layout.len();
     // The first chunk on which each model could not be probed.
     let mut unprobed: Vec<Option<(usize, Failure)>> = vec![None; models.len()];
     session.observer.begin("explaining", jobs.len() as u64);
@@ -147,7 +147,7 @@ pub(super) fn explain(
                         let rows = &session.rows[part.at.clone()];
                         let record = ChunkRecord {
                             rows: rows.iter().map(|&row| row as u32).collect(),
-                            shape: shape.to_vec(),
+                            shape: layout.shape.clone(),
                             attributions,
                             forward_rows: evaluations.forward_rows,
                             backward_rows: evaluations.backward_rows,

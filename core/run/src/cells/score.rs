@@ -1,6 +1,7 @@
 //! Second stage: the scores of every chunk that has attributions and lacks them.
 
 use serde_json::Value;
+use xbench_data::Masks;
 use xbench_metrics::ScoreInfo;
 use xbench_record::{Column, ColumnKey, ScoreColumns, Status};
 use xbench_suite::canonical_json;
@@ -39,7 +40,7 @@ pub(super) fn score(
     works: &mut [Work<'_>],
     shared: &Shared,
 ) -> Result<(), RunError> {
-    let has_masks = session.split().mask(session.rows[0]).is_some();
+    let has_masks = !matches!(session.split().masks, Masks::None);
     let wanted: Vec<(&ScoreInfo, ColumnKey)> = session
         .checked
         .explanation_scores()
@@ -73,7 +74,7 @@ pub(super) fn score(
             }
             let task = Task::Score {
                 model: model.reference.clone(),
-                shape: session.set.shape,
+                layout: session.layout(),
                 settings: session.score_settings(),
                 scores,
             };
