@@ -62,8 +62,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     } else {
         54_000
     };
-    let settings =
-        settings::read::<BoostSettings>(given, &boost::PRESETS, boost::ROUNDS)?.values;
+    let settings = settings::read::<BoostSettings>(given, &boost::PRESETS, boost::ROUNDS)?.values;
     let start = Instant::now();
     let data = BoostData {
         bins: Bins::of_pixels(&threads, &pixels, 784, training, settings.max_bin as usize),
@@ -73,7 +72,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     };
     println!("binned in {:.2} s", start.elapsed().as_secs_f64());
     let mut monitor = Print(Instant::now());
-    let state = boost::train(&threads, &data, &settings, None, &mut monitor, &mut |_, _| Ok(()))?;
+    let state = boost::train(
+        &threads,
+        &data,
+        &settings,
+        None,
+        &mut monitor,
+        &mut |_, _| Ok(()),
+    )?;
     println!(
         "{} trees, {} nodes",
         state.ensemble.roots.len(),

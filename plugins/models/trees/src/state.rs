@@ -36,9 +36,7 @@ pub fn load<T: DeserializeOwned>(bytes: &[u8], recipe: &Value) -> Result<(T, Tre
     let rest = bytes
         .strip_prefix(MARK)
         .ok_or_else(|| wrong("it is none of this model"))?;
-    let (length, rest) = rest
-        .split_first_chunk()
-        .ok_or_else(|| wrong("it is cut"))?;
+    let (length, rest) = rest.split_first_chunk().ok_or_else(|| wrong("it is cut"))?;
     let (text, trees) = usize::try_from(u64::from_le_bytes(*length))
         .ok()
         .and_then(|length| rest.split_at_checked(length))

@@ -27,7 +27,12 @@ pub fn save(ensemble: &TreeEnsemble) -> Result<Vec<u8>> {
     let leaves: Vec<usize> = (0..nodes).filter(|node| !is_split(node)).collect();
     let ends = ensemble.roots.iter().skip(1).copied();
     let ends = ends.chain(std::iter::once(nodes as u32));
-    let sizes: Vec<u32> = ensemble.roots.iter().zip(ends).map(|(r, e)| e - r).collect();
+    let sizes: Vec<u32> = ensemble
+        .roots
+        .iter()
+        .zip(ends)
+        .map(|(r, e)| e - r)
+        .collect();
 
     let mut tensors: BTreeMap<&str, (Dtype, Vec<u8>)> = BTreeMap::new();
     let header = [
@@ -44,13 +49,19 @@ pub fn save(ensemble: &TreeEnsemble) -> Result<Vec<u8>> {
         let outputs = ensemble.tree_output.iter().map(|&output| output as u32);
         tensors.insert("tree.output", u32s(outputs));
     }
-    tensors.insert("node.is_split", bits((0..nodes).map(|node| is_split(&node))));
+    tensors.insert(
+        "node.is_split",
+        bits((0..nodes).map(|node| is_split(&node))),
+    );
     let features = splits.iter().map(|&node| ensemble.feature[node] as u32);
-    tensors.insert("split.feature", if ensemble.num_features <= 1 << 16 {
-        u16s(features)
-    } else {
-        u32s(features)
-    });
+    tensors.insert(
+        "split.feature",
+        if ensemble.num_features <= 1 << 16 {
+            u16s(features)
+        } else {
+            u32s(features)
+        },
+    );
     let of_splits = |values: &[f32]| splits.iter().map(|&node| values[node]).collect::<Vec<_>>();
     let thresholds = of_splits(&ensemble.threshold);
     match numbered(&thresholds) {
@@ -96,7 +107,9 @@ pub fn save(ensemble: &TreeEnsemble) -> Result<Vec<u8>> {
     if load(&bytes)? == *ensemble {
         Ok(bytes)
     } else {
-        Err(Error::internal("saving trees: they are not in canonical order"))
+        Err(Error::internal(
+            "saving trees: they are not in canonical order",
+        ))
     }
 }
 
@@ -105,14 +118,16 @@ pub fn save(ensemble: &TreeEnsemble) -> Result<Vec<u8>> {
 /// # Errors
 /// When they are no such file, are cut or damaged, or hold numbers that are not finite.
 pub fn load(bytes: &[u8]) -> Result<TreeEnsemble> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| wrong(format!("no safetensors file ({e})")))?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("no safetensors file ({e})")))?;
     let read = Reader { file };
     let &[version, features, outputs, strict, vector] = &read.integers("header")?[..] else {
         return Err(wrong("header does not hold 5 numbers"));
     };
     if version != VERSION {
-        return Err(wrong(format!("format {version}, this program reads {VERSION}")));
+        return Err(wrong(format!(
+            "format {version}, this program reads {VERSION}"
+        )));
     }
     if features > i32::MAX as u32 || outputs == 0 || outputs > i32::MAX as u32 {
         return Err(wrong(format!("{features} features and {outputs} outputs")));
@@ -315,7 +330,12 @@ impl Reader<'_> {
         let tensor = self.tensor(name)?;
         let data = tensor.data();
         match tensor.dtype() {
-            Dtype::U32 => Ok(data.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect()),
+            Dtype::U32 => Ok(data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| u32::from_le_bytes(*b))
+                .collect()),
             Dtype::U16 => Ok(data
                 .as_chunks()
                 .0
@@ -351,9 +371,14 @@ impl Reader<'_> {
         }
         let data = tensor.data();
         if data.len() != count.div_ceil(8) {
-            return Err(wrong(format!("'{name}' has {} bytes for {count} bits", data.len())));
+            return Err(wrong(format!(
+                "'{name}' has {} bytes for {count} bits",
+                data.len()
+            )));
         }
-        Ok((0..count).map(|i| data[i / 8] >> (i % 8) & 1 == 1).collect())
+        Ok((0..count)
+            .map(|i| data[i / 8] >> (i % 8) & 1 == 1)
+            .collect())
     }
 
     fn thresholds(&self) -> Result<Vec<f32>> {
@@ -387,11 +412,16 @@ mod tests {
             let mut tree = Tree::default();
             tree.push_leaf(values);
             for i in 0..t % 7 {
-                let leaves: Vec<usize> =
-                    (0..tree.len()).filter(|&n| tree.feature[n] < 0).collect();
+                let leaves: Vec<usize> = (0..tree.len()).filter(|&n| tree.feature[n] < 0).collect();
                 let node = leaves[rng.below(i, leaves.len() as u64) as usize];
                 let threshold = rng.below(50 + i, 4) as f32 / 3.0;
-                tree.split(node, (i % 9) as usize, threshold, rng.bits(i) & 1 == 1, values);
+                tree.split(
+                    node,
+                    (i % 9) as usize,
+                    threshold,
+                    rng.bits(i) & 1 == 1,
+                    values,
+                );
             }
             for node in 0..tree.len() {
                 tree.cover[node] = rng.uniform(node as u64) as f32;

@@ -136,7 +136,9 @@ pub fn push(ensemble: &mut TreeEnsemble, tree: &Tree, output: Option<usize>) -> 
     let mut inner = 0;
     for &node in &order {
         let leaf = tree.feature[node] < 0;
-        ensemble.feature.push(if leaf { -1 } else { tree.feature[node] });
+        ensemble
+            .feature
+            .push(if leaf { -1 } else { tree.feature[node] });
         ensemble
             .threshold
             .push(if leaf { 0.0 } else { tree.threshold[node] });
@@ -153,9 +155,7 @@ pub fn push(ensemble: &mut TreeEnsemble, tree: &Tree, output: Option<usize>) -> 
             .default_left
             .push(u8::from(!leaf && tree.default_left[node] != 0));
         ensemble.cover.push(tree.cover[node]);
-        ensemble
-            .gain
-            .push(if leaf { 0.0 } else { tree.gain[node] });
+        ensemble.gain.push(if leaf { 0.0 } else { tree.gain[node] });
         for value in &tree.value[node * values..(node + 1) * values] {
             ensemble.value.push(if leaf { *value } else { 0.0 });
         }

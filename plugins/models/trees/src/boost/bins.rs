@@ -134,10 +134,7 @@ impl Bins {
                 )));
             }
             let missing = (0..rows).any(|row| column(row).is_nan());
-            let mut sorted: Vec<f32> = (0..training)
-                .map(column)
-                .filter(|x| !x.is_nan())
-                .collect();
+            let mut sorted: Vec<f32> = (0..training).map(column).filter(|x| !x.is_nan()).collect();
             sorted.sort_unstable_by(f32::total_cmp);
             let (mut values, mut counts): (Vec<f32>, Vec<usize>) = (Vec::new(), Vec::new());
             for x in sorted {

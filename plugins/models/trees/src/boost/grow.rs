@@ -226,12 +226,8 @@ impl Grower<'_> {
             return;
         }
         let mut small_sums = self.take_sums();
-        let [small_best, large_best] = self.search(
-            small.rows.clone(),
-            wanted,
-            &mut small_sums,
-            Some(&mut sums),
-        );
+        let [small_best, large_best] =
+            self.search(small.rows.clone(), wanted, &mut small_sums, Some(&mut sums));
         self.expand(small, small_best, small_sums);
         self.expand(large, large_best, sums);
     }

@@ -103,12 +103,7 @@ impl Blocks {
 }
 
 /// Adds the rows' values to the bins that they are in.
-pub(super) fn accumulate(
-    bins: &[[u8; LANES]],
-    rows: &[u32],
-    values: &[u64],
-    sums: &mut BlockSums,
-) {
+pub(super) fn accumulate(bins: &[[u8; LANES]], rows: &[u32], values: &[u64], sums: &mut BlockSums) {
     for (&row, &value) in rows.iter().zip(values) {
         let codes = bins[row as usize];
         for (sums, code) in sums.iter_mut().zip(codes) {
@@ -247,7 +242,9 @@ fn scan(
             *top = if score > *top { score } else { *top };
         }
     }
-    let top = top.iter().fold(-1.0, |a: f64, &b| if b > a { b } else { a });
+    let top = top
+        .iter()
+        .fold(-1.0, |a: f64, &b| if b > a { b } else { a });
     if top > best.map_or(0.0, |best| best.score)
         && let Some(bin) = scores[..cuts].iter().position(|&score| score == top)
     {

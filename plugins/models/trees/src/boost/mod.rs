@@ -236,7 +236,11 @@ fn sample<'a>(
     class: usize,
 ) -> Sample<'a> {
     let rng = CounterRng::new(settings.seed);
-    let of = |purpose: u64| rng.stream(purpose).stream(round as u64).stream(class as u64);
+    let of = |purpose: u64| {
+        rng.stream(purpose)
+            .stream(round as u64)
+            .stream(class as u64)
+    };
     let (training, all) = (data.training as u32, data.labels.len() as u32);
     let tosses = of(ROWS);
     let (rows, mut followers): (Vec<u32>, Vec<u32>) = (0..training).partition(|&row| {

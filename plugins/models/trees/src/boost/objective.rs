@@ -28,7 +28,10 @@ pub(super) fn gradients(
 ) -> [Scores; 2] {
     let rows = labels.len();
     let training = pairs.first().map_or(0, Vec::len);
-    let mut by_class: Vec<_> = pairs.iter_mut().map(|pairs| pairs.chunks_mut(JOB)).collect();
+    let mut by_class: Vec<_> = pairs
+        .iter_mut()
+        .map(|pairs| pairs.chunks_mut(JOB))
+        .collect();
     // Jobs do not straddle the border between training and held-out rows.
     let mut jobs: Vec<(usize, usize, Vec<&mut [[f32; 2]]>)> = Vec::new();
     for from in (0..training).step_by(JOB) {
@@ -86,7 +89,11 @@ mod tests {
 
     #[test]
     fn gradients_by_hand_and_by_finite_difference() {
-        let margins: Vec<Vec<f32>> = vec![vec![0.5, 1.0, 0.0], vec![0.5, -1.0, 2.0], vec![0.5, 0.25, 0.0]];
+        let margins: Vec<Vec<f32>> = vec![
+            vec![0.5, 1.0, 0.0],
+            vec![0.5, -1.0, 2.0],
+            vec![0.5, 0.25, 0.0],
+        ];
         let labels = [1, 0, 1];
         let mut pairs = vec![vec![[0.0; 2]; 2]; 3];
         let [training, held] = gradients(&Threads::one(), &margins, &labels, &mut pairs);

@@ -200,7 +200,13 @@ impl Grower<'_> {
         if low == high {
             return false;
         }
-        let mut scan = Scan::new(feature, weights, total, rows.len(), self.ground.rules.min_leaf);
+        let mut scan = Scan::new(
+            feature,
+            weights,
+            total,
+            rows.len(),
+            self.ground.rules.min_leaf,
+        );
         let classes = self.ground.classes;
         let width = (high - low) as usize + 1;
         let weight = |row: u32| {

@@ -95,8 +95,8 @@ pub fn train(
         ));
     };
     let trees = settings.n_trees as usize;
-    let mut ensemble = resume
-        .unwrap_or_else(|| tree::empty(data.features, vec![0.0; data.classes], false));
+    let mut ensemble =
+        resume.unwrap_or_else(|| tree::empty(data.features, vec![0.0; data.classes], false));
     if ensemble.num_features != data.features
         || ensemble.num_outputs != data.classes
         || ensemble.roots.len() > trees
@@ -107,7 +107,9 @@ pub fn train(
     let ranks = Ranks::new(threads, &x, data.training, data.features)?;
     let rules = Rules {
         features,
-        max_depth: settings.max_depth.map_or(usize::MAX, |depth| depth as usize),
+        max_depth: settings
+            .max_depth
+            .map_or(usize::MAX, |depth| depth as usize),
         min_split: settings.min_samples_split as usize,
         min_leaf: settings.min_samples_leaf as usize,
     };
@@ -342,7 +344,11 @@ fn single(ensemble: &TreeEnsemble, number: usize) -> Result<TreeEnsemble> {
         gain: ensemble.gain[root..end].to_vec(),
         value: ensemble.value[root * values..end * values].to_vec(),
     };
-    let mut one = tree::empty(ensemble.num_features, ensemble.base.clone(), ensemble.strict);
+    let mut one = tree::empty(
+        ensemble.num_features,
+        ensemble.base.clone(),
+        ensemble.strict,
+    );
     tree::push(&mut one, &tree, None)?;
     Ok(one)
 }

@@ -86,9 +86,8 @@ impl Weights for RandomForest {
 /// Outputs are to be probabilities whatever the file says: no leaf is negative, and those of a tree
 /// sum to the same, all trees and the base together to 1.
 fn check_probabilities(ensemble: &TreeEnsemble) -> Result<()> {
-    let wrong = || {
-        Error::invalid_argument("the weights of the forest: outputs would not be probabilities")
-    };
+    let wrong =
+        || Error::invalid_argument("the weights of the forest: outputs would not be probabilities");
     let outputs = ensemble.num_outputs;
     let mut total: f64 = ensemble.base.iter().map(|&value| f64::from(value)).sum();
     let mut of_tree = 0.0;

@@ -19,7 +19,9 @@ pub fn to_json(ensemble: &TreeEnsemble) -> Result<Vec<u8>> {
     let trees = (0..ensemble.roots.len())
         .map(|number| {
             let fields = tree(ensemble, number);
-            let fields = fields.into_iter().map(|(name, f)| (name.to_owned(), f.json()));
+            let fields = fields
+                .into_iter()
+                .map(|(name, f)| (name.to_owned(), f.json()));
             Value::Object(fields.collect())
         })
         .collect();
@@ -213,28 +215,42 @@ fn tree(ensemble: &TreeEnsemble, number: usize) -> Vec<(&'static str, Field)> {
             }
         })
         .collect();
-    let splits = (root..end).map(|node| ensemble.feature[node].max(0)).collect();
+    let splits = (root..end)
+        .map(|node| ensemble.feature[node].max(0))
+        .collect();
     vec![
         ("base_weights", Field::F32(weights(ensemble, root, end))),
         ("categories", Field::I32(Vec::new())),
         ("categories_nodes", Field::I32(Vec::new())),
         ("categories_segments", Field::NoI64),
         ("categories_sizes", Field::NoI64),
-        ("default_left", Field::U8(ensemble.default_left[root..end].to_vec())),
+        (
+            "default_left",
+            Field::U8(ensemble.default_left[root..end].to_vec()),
+        ),
         ("id", Field::Value(json!(number))),
         ("left_children", Field::I32(left)),
-        ("loss_changes", Field::F32(ensemble.gain[root..end].to_vec())),
+        (
+            "loss_changes",
+            Field::F32(ensemble.gain[root..end].to_vec()),
+        ),
         ("parents", Field::I32(parents)),
         ("right_children", Field::I32(right)),
         ("split_conditions", Field::F32(conditions)),
         ("split_indices", Field::I32(splits)),
         ("split_type", Field::U8(vec![0; n])),
-        ("sum_hessian", Field::F32(ensemble.cover[root..end].to_vec())),
+        (
+            "sum_hessian",
+            Field::F32(ensemble.cover[root..end].to_vec()),
+        ),
         (
             "tree_param",
             Field::Value(Value::Object(Map::from_iter([
                 ("num_deleted".to_owned(), json!("0")),
-                ("num_feature".to_owned(), json!(ensemble.num_features.to_string())),
+                (
+                    "num_feature".to_owned(),
+                    json!(ensemble.num_features.to_string()),
+                ),
                 ("num_nodes".to_owned(), json!(n.to_string())),
                 ("size_leaf_vector".to_owned(), json!("1")),
             ]))),

@@ -18,7 +18,9 @@ pub(super) fn ensemble(document: &Value) -> Result<TreeEnsemble> {
     if let Some(targets) = optional_count(parameters, "num_target")?
         && targets > 1
     {
-        return Err(wrong(format!("num_target is {targets}: one target is supported")));
+        return Err(wrong(format!(
+            "num_target is {targets}: one target is supported"
+        )));
     }
     let features = count(parameters, "num_feature")?;
     let classes = optional_count(parameters, "num_class")?.unwrap_or(0);
@@ -36,7 +38,9 @@ pub(super) fn ensemble(document: &Value) -> Result<TreeEnsemble> {
     match booster.get("name").and_then(Value::as_str) {
         Some("gbtree") => {}
         Some(other @ ("dart" | "gblinear")) => {
-            return Err(wrong(format!("the booster {other} is not supported, gbtree is")));
+            return Err(wrong(format!(
+                "the booster {other} is not supported, gbtree is"
+            )));
         }
         other => return Err(wrong(format!("unknown booster {other:?}"))),
     }
@@ -44,7 +48,11 @@ pub(super) fn ensemble(document: &Value) -> Result<TreeEnsemble> {
     let trees = array(model, "trees")?;
     let info = integers(model, "tree_info")?;
     if info.len() != trees.len() {
-        return Err(wrong(format!("{} trees, tree_info has {}", trees.len(), info.len())));
+        return Err(wrong(format!(
+            "{} trees, tree_info has {}",
+            trees.len(),
+            info.len()
+        )));
     }
     let mut ensemble = tree::empty(features, base, true);
     for (number, (tree, class)) in trees.iter().zip(info).enumerate() {
@@ -99,9 +107,7 @@ fn base(parameters: &Value, objective: Objective, outputs: usize) -> Result<Vec<
         return Err(bad());
     }
     match (objective, &scores[..]) {
-        (Objective::Logistic, &[p]) if p > 0.0 && p < 1.0 => {
-            Ok(vec![0.0, -(1.0 / p - 1.0).ln()])
-        }
+        (Objective::Logistic, &[p]) if p > 0.0 && p < 1.0 => Ok(vec![0.0, -(1.0 / p - 1.0).ln()]),
         (Objective::Softprob | Objective::SquaredError, &[score]) => Ok(vec![score; outputs]),
         (Objective::Softprob, scores) if scores.len() == outputs => Ok(scores.to_vec()),
         _ => Err(bad()),
@@ -114,7 +120,9 @@ fn read_tree(tree: &Value, features: usize) -> Result<Tree> {
         .and_then(|parameters| optional_count(parameters, "size_leaf_vector").transpose())
         && size? > 1
     {
-        return Err(wrong("leaves are vectors (multi_strategy), which is not supported"));
+        return Err(wrong(
+            "leaves are vectors (multi_strategy), which is not supported",
+        ));
     }
     let left = integers(tree, "left_children")?;
     let right = integers(tree, "right_children")?;
@@ -143,7 +151,9 @@ fn read_tree(tree: &Value, features: usize) -> Result<Tree> {
         ("sum_hessian", cover.len()),
     ];
     if let Some((name, length)) = lengths.iter().find(|(_, length)| *length != n) {
-        return Err(wrong(format!("{name} has {length} elements, left_children {n}")));
+        return Err(wrong(format!(
+            "{name} has {length} elements, left_children {n}"
+        )));
     }
     let mut read = Tree::default();
     for node in 0..n {
@@ -177,9 +187,7 @@ fn read_tree(tree: &Value, features: usize) -> Result<Tree> {
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> Result<&'a Value> {
-    value
-        .get(name)
-        .ok_or_else(|| wrong(format!("no '{name}'")))
+    value.get(name).ok_or_else(|| wrong(format!("no '{name}'")))
 }
 
 fn array<'a>(value: &'a Value, name: &str) -> Result<&'a Vec<Value>> {
