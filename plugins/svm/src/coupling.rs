@@ -118,6 +118,7 @@ impl Coupling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platt::Sigmoid;
 
     #[test]
     fn two_classes_keep_the_pairs_probability() {
@@ -192,6 +193,51 @@ mod tests {
             down[k] -= h;
             let numeric = (value(&up) - value(&down)) / (2.0 * h);
             assert!((gradient - numeric).abs() < 1e-8, "{gradient} {numeric}");
+        }
+    }
+
+    fn fixture() -> serde_json::Value {
+        serde_json::from_str(include_str!("../tests/fixtures/libsvm.json")).unwrap()
+    }
+
+    fn numbers(value: &serde_json::Value) -> Vec<f64> {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    /// SciPy's minimum under the constraints (`tests/fixtures/libsvm.py`).
+    #[test]
+    fn the_result_is_the_minimum_that_scipy_finds() {
+        let fixture = fixture();
+        let coupled = &fixture["coupling"];
+        let mut coupling = Coupling::new(4);
+        let (pairs, classes) = (coupled["pairs"].as_array(), coupled["classes"].as_array());
+        for (r, want) in pairs.unwrap().iter().zip(classes.unwrap()) {
+            let p = coupling.probabilities(&numbers(r));
+            for (p, want) in p.iter().zip(numbers(want)) {
+                assert!((p - want).abs() < 1e-6, "{p} {want}");
+            }
+        }
+    }
+
+    /// libsvm's own sigmoids and decisions give libsvm's own probabilities, as far as its
+    /// iteration goes.
+    #[test]
+    fn libsvms_sigmoids_give_libsvms_probabilities() {
+        let fixture = fixture();
+        let (a, b) = (numbers(&fixture["prob_a"]), numbers(&fixture["prob_b"]));
+        let decisions = numbers(&fixture["loose_decisions"]);
+        let want = numbers(&fixture["probabilities"]);
+        let mut coupling = Coupling::new(4);
+        for (decisions, want) in decisions.chunks(6).zip(want.chunks(4)) {
+            let r: Vec<f64> = (0..6)
+                .map(|pair| {
+                    let (a, b) = (a[pair], b[pair]);
+                    Sigmoid { a, b }.probability(decisions[pair]).0
+                })
+                .collect();
+            for (p, want) in coupling.probabilities(&r).iter().zip(want) {
+                assert!((p - want).abs() < 2e-3, "{p} {want}");
+            }
         }
     }
 }

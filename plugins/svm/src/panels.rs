@@ -133,7 +133,7 @@ mod tests {
     fn kernel_values_follow_the_definition_and_are_symmetric_to_the_bit() {
         let (width, count) = (37, 70);
         let rows: Vec<f32> = (0..width * count)
-            .map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0))
+            .map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0)
             .collect();
         let row = |i: usize| &rows[i * width..(i + 1) * width];
         let panels = Panels::new(width, (0..count).map(row));

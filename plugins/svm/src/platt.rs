@@ -147,4 +147,22 @@ mod tests {
         }
         assert!(sigmoid.probability(f64::NAN).0.is_nan());
     }
+
+    /// SciPy's minimum of the same likelihood (`tests/fixtures/libsvm.py`).
+    #[test]
+    fn the_fit_is_the_minimum_that_scipy_finds() {
+        let fixture: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/fixtures/libsvm.json")).unwrap();
+        let read = |value: &serde_json::Value| -> Vec<f64> {
+            serde_json::from_value(value.clone()).unwrap()
+        };
+        let decisions = read(&fixture["platt"]["decisions"]);
+        let first: Vec<bool> = serde_json::from_value(fixture["platt"]["first"].clone()).unwrap();
+        let want = read(&fixture["platt"]["sigmoid"]);
+        let fit = Sigmoid::fit(&decisions, &first);
+        assert!(
+            (fit.a - want[0]).abs() < 1e-5 && (fit.b - want[1]).abs() < 1e-5,
+            "{fit:?} {want:?}"
+        );
+    }
 }

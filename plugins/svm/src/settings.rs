@@ -2,6 +2,9 @@
 
 use crate::SvmError;
 
+/// The smallest tolerance.
+const SMALLEST: f64 = 1e-9;
+
 /// Width of the kernel: γ in exp(−γ‖x − z‖²).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gamma {
@@ -63,8 +66,8 @@ pub struct SvmSettings {
     pub c: f64,
     /// Width of the kernel.
     pub gamma: Gamma,
-    /// The largest violation of the optimality conditions that is accepted, above 0; libsvm's
-    /// ε, 0.001.
+    /// The largest violation of the optimality conditions that is accepted, at least 10⁻⁹;
+    /// libsvm's ε, 0.001.
     pub tolerance: f64,
     /// How decision values become probabilities.
     pub calibration: Calibration,
@@ -102,6 +105,12 @@ impl SvmSettings {
         };
         positive("c", self.c)?;
         positive("tolerance", self.tolerance)?;
+        if self.tolerance < SMALLEST {
+            return Err(SvmError::Setting(format!(
+                "tolerance is {}; rounding allows no less than {SMALLEST}",
+                self.tolerance
+            )));
+        }
         if let Gamma::Value(value) = self.gamma {
             positive("gamma", value)?;
         }

@@ -21,9 +21,11 @@ xbench_plugin::params! {
         stride: u32 = 0, 0..=4096;
         /// Value that covers the window, in the model's input units, the same for all channels.
         fill: f32 = 0.0;
-        /// What is watched: the model's own output ("logit"), or the probability of the target:
-        /// the softmax of a model of logits, the output itself of a model of probabilities.
-        outcome: String = "logit", ["logit", "probability"];
+        /// What is watched: the model's own output ("logit"); the probability of the target, which
+        /// is the softmax of a model of logits and the output itself of a model of probabilities;
+        /// or whether the target is the predicted class ("kept"), 1 where no output is larger,
+        /// else 0.
+        outcome: String = "logit", ["logit", "probability", "kept"];
     }
 }
 
@@ -42,7 +44,35 @@ pub struct Occlusion {
     patch: usize,
     stride: usize,
     fill: f32,
-    probability: bool,
+    outcome: Outcome,
+}
+
+/// What is watched while windows are covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The model's own output.
+    Output,
+    /// The probability of the target.
+    Probability,
+    /// 1 where the target is the predicted class, else 0.
+    Kept,
+}
+
+impl Outcome {
+    /// What is watched, from a row of the model's outputs.
+    fn of(self, kind: OutputKind, outputs: &[f32], target: usize) -> f64 {
+        let value = f64::from(outputs[target]);
+        match self {
+            Self::Kept => f64::from(outputs.iter().all(|&y| y <= outputs[target])),
+            // 1 / sum of exp(y_j - y_target): no overflow hurts, since exp may only grow to
+            // infinity.
+            Self::Probability if kind == OutputKind::Logits => {
+                let ratios = outputs.iter().map(|&y| (f64::from(y) - value).exp());
+                1.0 / ratios.sum::<f64>()
+            }
+            Self::Probability | Self::Output => value,
+        }
+    }
 }
 
 impl Plugin for Occlusion {
@@ -74,12 +104,17 @@ impl Plugin for Occlusion {
         if !params.fill.is_finite() {
             return Err(Error::invalid_argument("the fill is not a finite number"));
         }
-        Ok(Self {
-            patch: params.patch as usize,
-            stride: stride as usize,
-            fill: params.fill,
-            probability: params.outcome == "probability",
-        })
+        let outcome = match params.outcome.as_str() {
+            "probability" => Outcome::Probability,
+            "kept" => Outcome::Kept,
+            _ => Outcome::Output,
+        };
+        Ok(Self::new(
+            params.patch as usize,
+            stride as usize,
+            params.fill,
+            outcome,
+        ))
     }
 }
 
@@ -112,6 +147,16 @@ impl Image {
 }
 
 impl Occlusion {
+    /// A window of `patch` pixels a side that moves by `stride`, which is 1 to `patch`.
+    pub(crate) fn new(patch: usize, stride: usize, fill: f32, outcome: Outcome) -> Self {
+        Self {
+            patch,
+            stride,
+            fill,
+            outcome,
+        }
+    }
+
     /// The images to evaluate, each row's own ahead of its covered ones.
     fn jobs(&self, x: TensorRef<'_>, image: Image, windows: &[Window]) -> Vec<Job> {
         let mut jobs = Vec::new();
@@ -136,19 +181,6 @@ impl Occlusion {
         }
         jobs
     }
-
-    /// What is watched, from a row of the model's outputs.
-    fn outcome(&self, kind: OutputKind, outputs: &[f32], target: usize) -> f64 {
-        let value = f64::from(outputs[target]);
-        if !(self.probability && kind == OutputKind::Logits) {
-            return value;
-        }
-        // 1 / sum of exp(y_j - y_target): no overflow hurts, since exp may only grow to infinity.
-        1.0 / outputs
-            .iter()
-            .map(|&y| (f64::from(y) - value).exp())
-            .sum::<f64>()
-    }
 }
 
 impl Explainer for Occlusion {
@@ -169,10 +201,10 @@ impl Explainer for Occlusion {
                 x.shape()
             )));
         };
-        if self.probability && spec.output_kind == OutputKind::Values {
+        if self.outcome != Outcome::Output && spec.output_kind == OutputKind::Values {
             return Err(Error::invalid_argument(
-                "outcome \"probability\" has no meaning for a model whose outputs are values; \
-                 use \"logit\", its output as it is",
+                "a probability or predicted class has no meaning for a model whose outputs are \
+                 values; use the outcome \"logit\" of occlusion, its output as it is",
             ));
         }
         let image = Image {
@@ -205,7 +237,7 @@ impl Explainer for Occlusion {
             model.predict(ctx, TensorRef::new(&shape, images)?, outputs)?;
             for (job, outputs) in jobs_now.iter().zip(outputs.chunks_exact(spec.outputs)) {
                 let target = batch.target[job.row] as usize;
-                let value = self.outcome(spec.output_kind, outputs, target);
+                let value = self.outcome.of(spec.output_kind, outputs, target);
                 match job.window {
                     None => own = value,
                     Some(window) => falls[job.row * windows.len() + window] = own - value,

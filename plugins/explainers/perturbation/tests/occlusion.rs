@@ -3,6 +3,7 @@
 #[path = "../../gradient/tests/harness/mod.rs"]
 mod harness;
 mod models;
+mod sliding_mask;
 
 use std::sync::atomic::Ordering;
 
