@@ -53,6 +53,7 @@ pub const PRESETS: [(&str, &str); 2] = [
     ("published", r#"{"max_depth": 6, "colsample_bytree": 0.3}"#),
     (
         "best",
-        r#"{"rounds": 150, "eta": 0.2, "max_depth": 6, "colsample_bytree": 0.3}"#,
+        r#"{"rounds": 150, "eta": 0.2, "max_depth": 7, "subsample": 0.8,
+            "colsample_bytree": 0.3}"#,
     ),
 ];
