@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// Is the model right?
+    /// Is the model right, and as sure as it should be?
     Accuracy,
     /// Does the map lie where the mask does?
     Localisation,
@@ -126,6 +126,31 @@ const fn accuracy(
     }
 }
 
+/// A score of probabilities, of which less is better.
+const fn calibration(
+    id: &'static str,
+    name: &'static str,
+    unit: &'static str,
+    highest: f64,
+    citation: &'static str,
+    formula: &'static str,
+    departs: &'static str,
+) -> ScoreInfo {
+    ScoreInfo {
+        id,
+        name,
+        family: Family::Accuracy,
+        direction: Direction::Lower,
+        unit,
+        range: (0.0, highest),
+        version: 1,
+        citation,
+        formula,
+        departs,
+        needs: MODEL,
+    }
+}
+
 const fn localisation(
     id: &'static str,
     name: &'static str,
@@ -169,7 +194,7 @@ const fn cost(
     }
 }
 
-static CATALOGUE: [ScoreInfo; 25] = [
+static CATALOGUE: [ScoreInfo; 32] = [
     accuracy("accuracy", "Accuracy", "right / n", ""),
     accuracy(
         "macro_f1",
@@ -185,8 +210,14 @@ static CATALOGUE: [ScoreInfo; 25] = [
     ),
     accuracy(
         "macro_recall",
-        "Macro recall",
+        "Macro recall (sensitivity)",
         "mean over classes of TP / support",
+        MACRO_RULE,
+    ),
+    accuracy(
+        "macro_specificity",
+        "Macro specificity",
+        "mean over classes of TN / (n − support)",
         MACRO_RULE,
     ),
     accuracy(
@@ -205,6 +236,57 @@ static CATALOGUE: [ScoreInfo; 25] = [
         "weighted_recall",
         "Weighted recall",
         "mean over classes of recall, weighted by support; equals accuracy",
+        "",
+    ),
+    accuracy(
+        "weighted_specificity",
+        "Weighted specificity",
+        "mean over classes of specificity, weighted by support",
+        "",
+    ),
+    calibration(
+        "log_loss",
+        "Log loss",
+        "nats",
+        f64::INFINITY,
+        "Good 1952",
+        "mean of −ln p of the label; the cross-entropy of a network's logits",
+        "probabilities below 2.2e-16 count as that, in double precision",
+    ),
+    calibration(
+        "brier",
+        "Brier score",
+        "1",
+        2.0,
+        "Brier 1950",
+        "mean of Σ_k (p_k − y_k)²",
+        "over all classes as proposed: of two classes twice what is common for one probability",
+    ),
+    calibration(
+        "ece",
+        "Expected calibration error",
+        "1",
+        1.0,
+        "Guo et al. 2017",
+        "Σ_b n_b / n · |accuracy − confidence| over 15 ranges of confidence of equal width",
+        "",
+    ),
+    calibration(
+        "adaptive_ece",
+        "Adaptive calibration error",
+        "1",
+        1.0,
+        "Nguyen and O'Connor 2015; Nixon et al. 2019",
+        "as ece, over 15 ranges that hold the same number of examples",
+        "of the predicted class alone; tied examples share what is right among them",
+    ),
+    calibration(
+        "mce",
+        "Maximum calibration error",
+        "1",
+        1.0,
+        "Guo et al. 2017",
+        "max over the ranges of ece of |accuracy − confidence|",
         "",
     ),
     localisation(
@@ -418,11 +500,16 @@ mod tests {
     }
 
     #[test]
-    fn accuracy_scores_and_their_function_agree() {
+    fn accuracy_scores_and_their_functions_agree() {
         let matrix = crate::classification::ConfusionMatrix::new(&[0, 1], &[0, 0], 2).unwrap();
+        let calibration =
+            crate::calibration::Calibration::new(&[0.9, 0.1, 0.8, 0.2], &[0, 1], 2).unwrap();
         for score in catalogue() {
+            let counted = matrix.score(score.id).is_some();
+            let of_probabilities = calibration.score(score.id).is_some();
             let here = score.family == Family::Accuracy;
-            assert_eq!(matrix.score(score.id).is_some(), here, "{}", score.id);
+            assert_eq!(counted || of_probabilities, here, "{}", score.id);
+            assert!(!(counted && of_probabilities), "{}", score.id);
         }
     }
 }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::not_applicable::finite;
 use crate::{NotApplicable, Score};
 
+/// Names of the scores of a class; recall has two.
+pub const CLASS_SCORES: [&str; 5] = ["precision", "recall", "sensitivity", "specificity", "f1"];
+
 /// How well one class is told from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
@@ -29,8 +32,7 @@ pub struct ClassScores {
 }
 
 impl ClassScores {
-    /// The score named `id`: `precision`, `recall` (or `sensitivity`), `specificity` or `f1`;
-    /// `None` for another.
+    /// The score named `id`, one of [`CLASS_SCORES`]; `None` for another.
     #[must_use]
     pub fn score(&self, id: &str) -> Option<f64> {
         match id {
@@ -279,5 +281,6 @@ mod tests {
         assert_eq!(class.score("sensitivity"), Some(class.recall));
         assert_eq!(class.score("specificity"), Some(class.specificity));
         assert_eq!(class.score("accuracy"), None);
+        assert!(CLASS_SCORES.iter().all(|id| class.score(id).is_some()));
     }
 }

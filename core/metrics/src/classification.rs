@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::class_counts::{ClassAverages, ClassCounts, ClassScores};
+pub use crate::class_counts::{CLASS_SCORES, ClassAverages, ClassCounts, ClassScores};
 use crate::{NotApplicable, Score};
 
 /// Counts of examples by label (row) and prediction (column).

@@ -45,7 +45,7 @@ pub struct ModelRow {
     /// Accuracy.
     pub accuracy: Option<Interval>,
     /// Macro-averaged F1.
-    pub macro_f1: Option<f64>,
+    pub macro_f1: Option<Interval>,
     /// Macro-averaged precision.
     pub macro_precision: Option<f64>,
     /// Macro-averaged recall.
@@ -58,6 +58,20 @@ pub struct ModelRow {
     pub weighted_recall: Option<f64>,
     /// Fingerprint of the weights, hexadecimal; empty if not known.
     pub parameters_fingerprint: String,
+    /// Macro-averaged specificity.
+    pub macro_specificity: Option<f64>,
+    /// Specificity weighted by support.
+    pub weighted_specificity: Option<f64>,
+    /// Log loss in nats.
+    pub log_loss: Option<Interval>,
+    /// Brier score, 0 to 2.
+    pub brier: Option<Interval>,
+    /// Expected calibration error in bins of equal width.
+    pub ece: Option<f64>,
+    /// Expected calibration error in bins of equal mass.
+    pub adaptive_ece: Option<f64>,
+    /// Maximum calibration error.
+    pub mce: Option<f64>,
 }
 
 /// A row of `agreement.csv`: two maps of the same images.
@@ -82,8 +96,8 @@ pub struct AgreementRow {
 /// What a published figure is beside the measured one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It lies inside the measured interval.
-    Agrees,
+    /// The measured interval meets the published figure, give or take its tolerance.
+    Reproduced,
     /// The measured interval lies above it.
     Above,
     /// The measured interval lies below it.
@@ -93,14 +107,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict on `published` for what was measured.
+    /// The verdict on `published`, give or take `tolerance`, for what was measured.
     #[must_use]
-    pub fn of(published: f64, measured: Option<Interval>) -> Self {
+    pub fn of(published: f64, tolerance: f64, measured: Option<Interval>) -> Self {
         match measured {
             None => Self::NotMeasured,
-            Some(interval) if interval.low > published => Self::Above,
-            Some(interval) if interval.high < published => Self::Below,
-            Some(_) => Self::Agrees,
+            Some(interval) if interval.low > published + tolerance => Self::Above,
+            Some(interval) if interval.high < published - tolerance => Self::Below,
+            Some(_) => Self::Reproduced,
         }
     }
 
@@ -108,7 +122,7 @@ impl Verdict {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Agrees => "agrees",
+            Self::Reproduced => "reproduced",
             Self::Above => "above",
             Self::Below => "below",
             Self::NotMeasured => "not measured",
@@ -133,6 +147,16 @@ pub struct ReproductionRow {
     pub measured: Option<Interval>,
     /// Where it was published.
     pub source: String,
+    /// The class it is about, if it is about one.
+    pub class: Option<String>,
+    /// The split it was measured on.
+    pub split: String,
+    /// Label of the explainer it is about, if it is about one.
+    pub explainer: Option<String>,
+    /// How far from the published value still counts as reproduced.
+    pub tolerance: f64,
+    /// Why it was not measured; empty where it was.
+    pub reason: String,
 }
 
 /// A row of `classes.csv`.
@@ -145,11 +169,53 @@ pub struct ClassRow {
     /// Name of the class.
     pub class: String,
     /// Precision.
-    pub precision: Option<f64>,
-    /// Recall.
-    pub recall: Option<f64>,
+    pub precision: Option<Interval>,
+    /// Recall, also called sensitivity.
+    pub recall: Option<Interval>,
     /// F1.
-    pub f1: Option<f64>,
+    pub f1: Option<Interval>,
     /// Images of the class.
     pub support: u64,
+    /// Specificity.
+    pub specificity: Option<Interval>,
+}
+
+/// A row of `calibration.csv`: the examples whose confidence lies in one range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalibrationRow {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Label of the model.
+    pub model: String,
+    /// How the ranges were chosen: `equal_width` or `equal_mass`.
+    pub binning: &'static str,
+    /// Lower end of the range.
+    pub low: f64,
+    /// Upper end of the range.
+    pub high: f64,
+    /// Examples in it.
+    pub count: u64,
+    /// Their mean confidence; `None` without examples.
+    pub confidence: Option<f64>,
+    /// Share of them that are right; `None` without examples.
+    pub accuracy: Option<f64>,
+}
+
+/// A row of `examples.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExampleRow {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Label of the model.
+    pub model: String,
+    /// `right`, `wrong` or `unsure`.
+    pub kind: &'static str,
+    /// Its number in the split.
+    pub row: usize,
+    /// Name of its true class.
+    pub label: String,
+    /// Name of the predicted class.
+    pub prediction: String,
+    /// Probability of the prediction.
+    pub probability: f64,
 }

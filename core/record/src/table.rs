@@ -11,7 +11,10 @@ use xbench_stats::Interval;
 
 use crate::atomic::{self, Durable};
 use crate::error::StoreError;
-pub use crate::rows::{AgreementRow, ClassRow, LeaderboardRow, ModelRow, ReproductionRow, Verdict};
+pub use crate::rows::{
+    AgreementRow, CalibrationRow, ClassRow, ExampleRow, LeaderboardRow, ModelRow, ReproductionRow,
+    Verdict,
+};
 
 /// A value with six decimals at most.
 ///
@@ -34,6 +37,16 @@ pub fn number(value: f64) -> Result<String, StoreError> {
 
 fn optional(value: Option<f64>) -> Result<String, StoreError> {
     value.map_or(Ok(String::new()), number)
+}
+
+fn mean(value: Option<Interval>) -> Option<f64> {
+    value.map(|value| value.mean)
+}
+
+/// Both ends of an interval.
+fn ends(value: Option<Interval>) -> Result<[String; 2], StoreError> {
+    let [_, low, high] = triple(value)?;
+    Ok([low, high])
 }
 
 fn triple(value: Option<Interval>) -> Result<[String; 3], StoreError> {
@@ -140,7 +153,9 @@ pub fn leaderboard(scores: &[&str], rows: &[LeaderboardRow]) -> Result<String, S
 pub fn models(rows: &[ModelRow]) -> Result<String, StoreError> {
     let mut lines = Lines::new(words(
         "dataset,model,preset,n,accuracy,accuracy_low,accuracy_high,macro_f1,macro_precision,macro_recall,\
-         weighted_f1,weighted_precision,weighted_recall,parameters_fingerprint",
+         weighted_f1,weighted_precision,weighted_recall,parameters_fingerprint,\
+         macro_f1_low,macro_f1_high,macro_specificity,weighted_specificity,\
+         log_loss,log_loss_low,log_loss_high,brier,brier_low,brier_high,ece,adaptive_ece,mce",
     ))?;
     for row in rows {
         let mut fields = vec![
@@ -151,7 +166,7 @@ pub fn models(rows: &[ModelRow]) -> Result<String, StoreError> {
         ];
         fields.extend(triple(row.accuracy)?);
         for value in [
-            row.macro_f1,
+            mean(row.macro_f1),
             row.macro_precision,
             row.macro_recall,
             row.weighted_f1,
@@ -161,6 +176,14 @@ pub fn models(rows: &[ModelRow]) -> Result<String, StoreError> {
             fields.push(optional(value)?);
         }
         fields.push(row.parameters_fingerprint.clone());
+        fields.extend(ends(row.macro_f1)?);
+        fields.push(optional(row.macro_specificity)?);
+        fields.push(optional(row.weighted_specificity)?);
+        fields.extend(triple(row.log_loss)?);
+        fields.extend(triple(row.brier)?);
+        for value in [row.ece, row.adaptive_ece, row.mce] {
+            fields.push(optional(value)?);
+        }
         lines.push(fields)?;
     }
     lines.finish()
@@ -190,13 +213,15 @@ pub fn agreement(rows: &[AgreementRow]) -> Result<String, StoreError> {
     lines.finish()
 }
 
-/// `reproduction.csv`: `suite,model,preset,score,published,measured,low,high,difference,verdict,source`.
+/// `reproduction.csv`: `suite,model,preset,score,published,measured,low,high,difference,verdict,
+/// source,class,split,explainer,tolerance,reason`.
 ///
 /// # Errors
 /// When a value is not finite.
 pub fn reproduction(rows: &[ReproductionRow]) -> Result<String, StoreError> {
     let mut lines = Lines::new(words(
-        "suite,model,preset,score,published,measured,low,high,difference,verdict,source",
+        "suite,model,preset,score,published,measured,low,high,difference,verdict,source,\
+         class,split,explainer,tolerance,reason",
     ))?;
     for row in rows {
         let mut fields = vec![
@@ -210,8 +235,17 @@ pub fn reproduction(rows: &[ReproductionRow]) -> Result<String, StoreError> {
         fields.push(optional(
             row.measured.map(|measured| measured.mean - row.published),
         )?);
-        fields.push(Verdict::of(row.published, row.measured).word().to_owned());
+        fields.push(
+            Verdict::of(row.published, row.tolerance, row.measured)
+                .word()
+                .to_owned(),
+        );
         fields.push(row.source.clone());
+        fields.push(row.class.clone().unwrap_or_default());
+        fields.push(row.split.clone());
+        fields.push(row.explainer.clone().unwrap_or_default());
+        fields.push(number(row.tolerance)?);
+        fields.push(row.reason.clone());
         lines.push(fields)?;
     }
     lines.finish()
@@ -240,21 +274,74 @@ pub fn confusion(classes: &[&str], counts: &[u64]) -> Result<String, StoreError>
     lines.finish()
 }
 
-/// `classes.csv`: `dataset,model,class,precision,recall,f1,support`.
+/// `classes.csv`: `dataset,model,class,precision,recall,f1,support,specificity`, then the ends of
+/// the intervals: `precision_low,precision_high,recall_low,recall_high,specificity_low,
+/// specificity_high,f1_low,f1_high`.
 ///
 /// # Errors
 /// When a value is not finite.
 pub fn classes(rows: &[ClassRow]) -> Result<String, StoreError> {
-    let mut lines = Lines::new(words("dataset,model,class,precision,recall,f1,support"))?;
+    let mut lines = Lines::new(words(
+        "dataset,model,class,precision,recall,f1,support,specificity,precision_low,precision_high,\
+         recall_low,recall_high,specificity_low,specificity_high,f1_low,f1_high",
+    ))?;
+    for row in rows {
+        let mut fields = vec![
+            row.dataset.clone(),
+            row.model.clone(),
+            row.class.clone(),
+            optional(mean(row.precision))?,
+            optional(mean(row.recall))?,
+            optional(mean(row.f1))?,
+            row.support.to_string(),
+            optional(mean(row.specificity))?,
+        ];
+        for score in [row.precision, row.recall, row.specificity, row.f1] {
+            fields.extend(ends(score)?);
+        }
+        lines.push(fields)?;
+    }
+    lines.finish()
+}
+
+/// `calibration.csv`: `dataset,model,binning,low,high,count,confidence,accuracy`.
+///
+/// # Errors
+/// When a value is not finite.
+pub fn calibration(rows: &[CalibrationRow]) -> Result<String, StoreError> {
+    let mut lines = Lines::new(words(
+        "dataset,model,binning,low,high,count,confidence,accuracy",
+    ))?;
     for row in rows {
         lines.push(vec![
             row.dataset.clone(),
             row.model.clone(),
-            row.class.clone(),
-            optional(row.precision)?,
-            optional(row.recall)?,
-            optional(row.f1)?,
-            row.support.to_string(),
+            row.binning.to_owned(),
+            number(row.low)?,
+            number(row.high)?,
+            row.count.to_string(),
+            optional(row.confidence)?,
+            optional(row.accuracy)?,
+        ])?;
+    }
+    lines.finish()
+}
+
+/// `examples.csv`: `dataset,model,kind,row,label,prediction,probability`.
+///
+/// # Errors
+/// When a value is not finite.
+pub fn examples(rows: &[ExampleRow]) -> Result<String, StoreError> {
+    let mut lines = Lines::new(words("dataset,model,kind,row,label,prediction,probability"))?;
+    for row in rows {
+        lines.push(vec![
+            row.dataset.clone(),
+            row.model.clone(),
+            row.kind.to_owned(),
+            row.row.to_string(),
+            row.label.clone(),
+            row.prediction.clone(),
+            number(row.probability)?,
         ])?;
     }
     lines.finish()
@@ -369,18 +456,25 @@ mod tests {
             preset: Some("best".into()),
             n: 10_000,
             accuracy: interval(0.9205),
-            macro_f1: Some(0.92),
+            macro_f1: interval(0.92),
             macro_precision: Some(0.921),
             macro_recall: Some(0.9205),
             weighted_f1: Some(0.92),
             weighted_precision: None,
             weighted_recall: Some(0.9205),
             parameters_fingerprint: "00ff".into(),
+            macro_specificity: Some(0.99),
+            weighted_specificity: Some(0.991),
+            log_loss: interval(0.25),
+            brier: None,
+            ece: Some(0.0125),
+            adaptive_ece: Some(0.0126),
+            mce: Some(0.1),
         };
         assert_snapshot!(models(&[row.clone(), ModelRow { preset: None, accuracy: None, ..row }]).unwrap(), @r#"
-    dataset,model,preset,n,accuracy,accuracy_low,accuracy_high,macro_f1,macro_precision,macro_recall,weighted_f1,weighted_precision,weighted_recall,parameters_fingerprint
-    fashion-mnist,lenet,best,10000,0.9205,0.7955,1.253833,0.92,0.921,0.9205,0.92,,0.9205,00ff
-    fashion-mnist,lenet,,10000,,,,0.92,0.921,0.9205,0.92,,0.9205,00ff
+    dataset,model,preset,n,accuracy,accuracy_low,accuracy_high,macro_f1,macro_precision,macro_recall,weighted_f1,weighted_precision,weighted_recall,parameters_fingerprint,macro_f1_low,macro_f1_high,macro_specificity,weighted_specificity,log_loss,log_loss_low,log_loss_high,brier,brier_low,brier_high,ece,adaptive_ece,mce
+    fashion-mnist,lenet,best,10000,0.9205,0.7955,1.253833,0.92,0.921,0.9205,0.92,,0.9205,00ff,0.795,1.253333,0.99,0.991,0.25,0.125,0.583333,,,,0.0125,0.0126,0.1
+    fashion-mnist,lenet,,10000,,,,0.92,0.921,0.9205,0.92,,0.9205,00ff,0.795,1.253333,0.99,0.991,0.25,0.125,0.583333,,,,0.0125,0.0126,0.1
     "#);
     }
 
@@ -412,6 +506,11 @@ mod tests {
             published,
             measured,
             source: "a study, \"LeNet\"".into(),
+            class: None,
+            split: "test".into(),
+            explainer: None,
+            tolerance: 0.0,
+            reason: if measured.is_some() { "" } else { "no weights" }.into(),
         };
         let measured = Some(Interval {
             mean: 0.92,
@@ -424,13 +523,20 @@ mod tests {
             row(0.92, measured),
             row(0.95, measured),
             row(0.95, None),
+            ReproductionRow {
+                tolerance: 0.03,
+                class: Some("Shirt".into()),
+                score: "f1".into(),
+                ..row(0.95, measured)
+            },
         ];
         assert_snapshot!(reproduction(&rows).unwrap(), @r#"
-    suite,model,preset,score,published,measured,low,high,difference,verdict,source
-    reproduction,lenet,best,accuracy,0.9126,0.92,0.915,0.925,0.0074,above,"a study, ""LeNet"""
-    reproduction,lenet,best,accuracy,0.92,0.92,0.915,0.925,0,agrees,"a study, ""LeNet"""
-    reproduction,lenet,best,accuracy,0.95,0.92,0.915,0.925,-0.03,below,"a study, ""LeNet"""
-    reproduction,lenet,best,accuracy,0.95,,,,,not measured,"a study, ""LeNet"""
+    suite,model,preset,score,published,measured,low,high,difference,verdict,source,class,split,explainer,tolerance,reason
+    reproduction,lenet,best,accuracy,0.9126,0.92,0.915,0.925,0.0074,above,"a study, ""LeNet""",,test,,0,
+    reproduction,lenet,best,accuracy,0.92,0.92,0.915,0.925,0,reproduced,"a study, ""LeNet""",,test,,0,
+    reproduction,lenet,best,accuracy,0.95,0.92,0.915,0.925,-0.03,below,"a study, ""LeNet""",,test,,0,
+    reproduction,lenet,best,accuracy,0.95,,,,,not measured,"a study, ""LeNet""",,test,,0,no weights
+    reproduction,lenet,best,f1,0.95,0.92,0.915,0.925,-0.03,reproduced,"a study, ""LeNet""",Shirt,test,,0.03,
     "#);
     }
 
@@ -440,14 +546,15 @@ mod tests {
             dataset: "garments".into(),
             model: "lenet".into(),
             class: "T-shirt/top".into(),
-            precision: Some(0.9),
-            recall: Some(0.85),
+            precision: interval(0.5),
+            recall: interval(0.25),
             f1: None,
             support: 100,
+            specificity: interval(0.625),
         };
         assert_snapshot!(classes(&[row]).unwrap(), @r#"
-    dataset,model,class,precision,recall,f1,support
-    garments,lenet,T-shirt/top,0.9,0.85,,100
+    dataset,model,class,precision,recall,f1,support,specificity,precision_low,precision_high,recall_low,recall_high,specificity_low,specificity_high,f1_low,f1_high
+    garments,lenet,T-shirt/top,0.5,0.25,,100,0.625,0.375,0.833333,0.125,0.583333,0.5,0.958333,,
     "#);
         assert_snapshot!(confusion(&["a", "b, c"], &[5, 1, 0, 6]).unwrap(), @r#"
     true\predicted,a,"b, c"
@@ -455,6 +562,66 @@ mod tests {
     "b, c",0,6
     "#);
         assert!(confusion(&["a", "b"], &[1, 2, 3]).is_err());
+    }
+
+    #[test]
+    fn calibration_and_examples_are_the_documented_tables() {
+        let bin = CalibrationRow {
+            dataset: "garments".into(),
+            model: "lenet".into(),
+            binning: "equal_width",
+            low: 14.0 / 15.0,
+            high: 1.0,
+            count: 12,
+            confidence: Some(0.975),
+            accuracy: Some(0.75),
+        };
+        let empty = CalibrationRow {
+            count: 0,
+            confidence: None,
+            accuracy: None,
+            ..bin.clone()
+        };
+        assert_snapshot!(calibration(&[bin, empty]).unwrap(), @"
+        dataset,model,binning,low,high,count,confidence,accuracy
+        garments,lenet,equal_width,0.933333,1,12,0.975,0.75
+        garments,lenet,equal_width,0.933333,1,0,,
+        ");
+        let example = ExampleRow {
+            dataset: "garments".into(),
+            model: "lenet".into(),
+            kind: "wrong",
+            row: 4181,
+            label: "Coat".into(),
+            prediction: "Shirt, blouse".into(),
+            probability: 0.999_999_9,
+        };
+        assert_snapshot!(examples(&[example]).unwrap(), @r#"
+        dataset,model,kind,row,label,prediction,probability
+        garments,lenet,wrong,4181,Coat,"Shirt, blouse",1
+        "#);
+    }
+
+    #[test]
+    fn the_verdict_allows_for_the_tolerance() {
+        let measured = Some(Interval {
+            mean: 0.5,
+            low: 0.45,
+            high: 0.55,
+            n: 10,
+        });
+        for (published, tolerance, verdict) in [
+            (0.45, 0.0, Verdict::Reproduced),
+            (0.55, 0.0, Verdict::Reproduced),
+            (0.44, 0.0, Verdict::Above),
+            (0.56, 0.0, Verdict::Below),
+            (0.4, 0.051, Verdict::Reproduced),
+            (0.6, 0.051, Verdict::Reproduced),
+            (0.6, 0.049, Verdict::Below),
+        ] {
+            assert_eq!(Verdict::of(published, tolerance, measured), verdict);
+        }
+        assert_eq!(Verdict::of(0.5, 1.0, None), Verdict::NotMeasured);
     }
 
     #[test]

@@ -84,9 +84,10 @@ fn counted_ids() -> impl Iterator<Item = &'static str> {
     let accuracy = catalogue()
         .iter()
         .filter(|score| score.family == Family::Accuracy);
-    accuracy
-        .map(|score| score.id)
-        .filter(move |id| one.as_ref().is_some_and(|counts| counts.score(id).is_some()))
+    accuracy.map(|score| score.id).filter(move |id| {
+        one.as_ref()
+            .is_some_and(|counts| counts.score(id).is_some())
+    })
 }
 
 /// Figures of one resample or of the data themselves: the scores, then four per class. NaN where
@@ -303,10 +304,7 @@ mod tests {
     const ROWS: [usize; 6] = [3, 5, 8, 13, 21, 34];
 
     fn classified(outputs: &[f32], kind: OutputFacts) -> Classification {
-        let predictions: Vec<usize> = outputs
-            .chunks_exact(3)
-            .map(crate::train::argmax)
-            .collect();
+        let predictions: Vec<usize> = outputs.chunks_exact(3).map(crate::train::argmax).collect();
         let answers = Answers {
             predictions: &predictions,
             outputs,

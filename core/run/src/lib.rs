@@ -12,6 +12,7 @@ mod arrays;
 mod bench;
 mod cells;
 mod checkpoint;
+mod classification;
 mod error;
 mod evaluate;
 mod explain;
@@ -22,6 +23,7 @@ mod observer;
 mod pool;
 mod publish;
 mod ranks;
+mod reproduction;
 mod run;
 mod session;
 mod summarise;
@@ -40,8 +42,8 @@ pub use inspect::{Importance, InspectRequest, Inspected, inspect};
 pub use observer::{Observer, Silent};
 pub use run::{RunRequest, check_suite, run};
 pub use summary::{
-    AgreementSummary, CellSummary, Classification, Estimate, ModelSummary, ReproductionSummary,
-    Summary,
+    AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification, Estimate,
+    Example, ExampleKind, ExamplePicture, ModelSummary, ReproductionSummary, Summary,
 };
 pub use task::TrainingStep;
 pub use train::{TrainRequest, Trained, train};

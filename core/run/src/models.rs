@@ -4,6 +4,7 @@ use serde_json::json;
 use xbench_record::PredictionRecord;
 use xbench_suite::{Chosen, Key, Kind, SuiteError, Target, chunk_rows};
 
+use crate::classification::Answers;
 use crate::error::RunError;
 use crate::pool::{Job, Outcome};
 use crate::session::{MODEL_LIMIT, Session};
@@ -22,6 +23,8 @@ pub(crate) struct ReadyModel {
     pub(crate) library: String,
     /// Predicted class of each row on which accuracy is measured.
     pub(crate) predictions: Vec<usize>,
+    /// The outputs behind them, `[rows, classes]`.
+    pub(crate) outputs: Vec<f32>,
     /// The explained output of each selected row.
     pub(crate) targets: Vec<i64>,
 }
@@ -30,6 +33,15 @@ impl ReadyModel {
     /// Hashes of the files that compute it.
     pub(crate) fn computed_by(&self) -> [&str; 2] {
         [&self.library, &self.facts.weights_sha256]
+    }
+
+    /// What it answered to the rows on which accuracy is measured.
+    pub(crate) fn answers(&self) -> Answers<'_> {
+        Answers {
+            predictions: &self.predictions,
+            outputs: &self.outputs,
+            kind: self.facts.output_kind,
+        }
     }
 }
 
@@ -86,6 +98,7 @@ fn load(session: &Session<'_>, chosen: &Chosen) -> Result<ModelResult, RunError>
         facts,
         library: plugin.library_sha256.clone(),
         predictions: Vec::new(),
+        outputs: Vec::new(),
         targets: Vec::new(),
     }))
 }
@@ -183,6 +196,7 @@ fn predict(session: &Session<'_>, models: &mut [ModelResult]) -> Result<(), RunE
         } else if let Ok(model) = model {
             model.predictions = logits[index].chunks_exact(classes).map(argmax).collect();
             model.targets = targets(session, &accuracy_rows, &model.predictions)?;
+            model.outputs = std::mem::take(&mut logits[index]);
         }
     }
     Ok(())

@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use xbench_metrics::calibration::ReliabilityBin;
 use xbench_record::table::{
-    AgreementRow, ClassRow, LeaderboardRow, ModelRow, ReproductionRow, agreement, classes,
-    confusion, leaderboard, models, reproduction,
+    AgreementRow, CalibrationRow, ClassRow, ExampleRow, LeaderboardRow, ModelRow, ReproductionRow,
+    agreement, calibration, classes, confusion, examples, leaderboard, models, reproduction,
 };
 use xbench_record::{
     CellRecord, FORMAT, Machine, ScoreSummary, Status, StoreError, Time, latest, write_table,
@@ -50,6 +51,12 @@ pub(crate) fn publish(
         &agreement(&agreement_rows(summary))?,
     )?;
     write_table(folder, "classes.csv", &classes(&class_rows(summary))?)?;
+    write_table(
+        folder,
+        "calibration.csv",
+        &calibration(&calibration_rows(summary))?,
+    )?;
+    write_table(folder, "examples.csv", &examples(&example_rows(summary))?)?;
     write_table(folder, "costs.csv", &costs(summary))?;
     if !summary.reproduction.is_empty() {
         write_table(
@@ -69,13 +76,17 @@ pub(crate) fn publish(
     Ok(())
 }
 
+/// Pictures of a model's classification, by the end of their file's name in `pictures/`.
+const PICTURES: [&str; 4] = ["confusion", "classes", "calibration", "examples"];
+
 /// Removes what an earlier run of the suite derived and this one does not.
 fn remove_leftovers(session: &Session<'_>, summary: &Summary) -> Result<(), StoreError> {
     let folder = session.store.folder();
     if summary.reproduction.is_empty() {
         remove(&folder.join("reproduction.csv"))?;
+        remove(&folder.join("reproduction.md"))?;
     }
-    for place in ["confusion", "."] {
+    for place in ["confusion", "pictures", "."] {
         let Ok(entries) = std::fs::read_dir(folder.join(place)) else {
             continue;
         };
@@ -86,10 +97,15 @@ fn remove_leftovers(session: &Session<'_>, summary: &Summary) -> Result<(), Stor
                 .unwrap_or_default();
             let model = match place {
                 "confusion" => Some(stem),
+                "pictures" => PICTURES
+                    .iter()
+                    .find_map(|kind| stem.strip_suffix(kind)?.strip_suffix('-')),
                 _ => stem.strip_prefix("agreement-"),
             };
             let known = |name: &str| summary.models.iter().any(|model| model.model == name);
-            if model.is_some_and(|name| !known(name)) {
+            // Pictures of confusion stood beside its tables once.
+            let moved = place == "confusion" && path.extension().is_some_and(|end| end == "png");
+            if moved || model.is_some_and(|name| !known(name)) {
                 remove(&path)?;
             }
         }
@@ -239,21 +255,29 @@ fn leaderboard_rows(summary: &Summary, results: &[CellResult]) -> Vec<Leaderboar
 
 fn model_rows(summary: &Summary) -> Vec<ModelRow> {
     let row = |model: &ModelSummary| {
-        let classification = model.accuracy.as_ref();
-        let score = |id: &str| classification.and_then(|c| c.confusion.score(id)?.ok());
+        let found = model.accuracy.as_ref();
+        let interval = |id: &str| found?.scores.get(id).copied().map(Interval::from);
+        let score = |id: &str| found?.scores.get(id).map(|score| score.value);
         ModelRow {
             dataset: summary.data_set.clone(),
             model: model.model.clone(),
             preset: (!model.preset.is_empty()).then(|| model.preset.clone()),
-            n: classification.map_or(0, |c| c.accuracy.n),
-            accuracy: classification.map(|c| c.accuracy.into()),
-            macro_f1: score("macro_f1"),
+            n: found.map_or(0, |found| found.accuracy.n),
+            accuracy: interval("accuracy"),
+            macro_f1: interval("macro_f1"),
             macro_precision: score("macro_precision"),
             macro_recall: score("macro_recall"),
             weighted_f1: score("weighted_f1"),
             weighted_precision: score("weighted_precision"),
             weighted_recall: score("weighted_recall"),
             parameters_fingerprint: model.weights_fingerprint.clone(),
+            macro_specificity: score("macro_specificity"),
+            weighted_specificity: score("weighted_specificity"),
+            log_loss: interval("log_loss"),
+            brier: interval("brier"),
+            ece: score("ece"),
+            adaptive_ece: score("adaptive_ece"),
+            mce: score("mce"),
         }
     };
     summary.models.iter().map(row).collect()
@@ -272,29 +296,69 @@ fn agreement_rows(summary: &Summary) -> Vec<AgreementRow> {
     rows.collect()
 }
 
+/// The models that were classified.
+fn classified(summary: &Summary) -> impl Iterator<Item = (&ModelSummary, &Classification)> {
+    let models = summary.models.iter();
+    models.filter_map(|model| Some((model, model.accuracy.as_ref()?)))
+}
+
 fn class_rows(summary: &Summary) -> Vec<ClassRow> {
-    let of_model = |model: &ModelSummary, classification: &Classification| -> Vec<ClassRow> {
-        let scores = classification.confusion.per_class();
-        let rows = summary
-            .classes
-            .iter()
-            .zip(scores)
-            .map(|(class, scores)| ClassRow {
+    let mut rows = Vec::new();
+    for (model, found) in classified(summary) {
+        let classes = summary.classes.iter().zip(&found.classes);
+        rows.extend(classes.map(|(class, scores)| ClassRow {
+            dataset: summary.data_set.clone(),
+            model: model.model.clone(),
+            class: class.clone(),
+            precision: Some(scores.precision.into()),
+            recall: Some(scores.recall.into()),
+            f1: Some(scores.f1.into()),
+            support: scores.support,
+            specificity: Some(scores.specificity.into()),
+        }));
+    }
+    rows
+}
+
+fn calibration_rows(summary: &Summary) -> Vec<CalibrationRow> {
+    let mut rows = Vec::new();
+    for (model, found) in classified(summary) {
+        let Some(calibration) = &found.calibration else {
+            continue;
+        };
+        let mut push = |binning: &'static str, bins: &[ReliabilityBin]| {
+            rows.extend(bins.iter().map(|bin| CalibrationRow {
                 dataset: summary.data_set.clone(),
                 model: model.model.clone(),
-                class: class.clone(),
-                precision: Some(scores.precision),
-                recall: Some(scores.recall),
-                f1: Some(scores.f1),
-                support: scores.support,
-            });
-        rows.collect()
-    };
-    let models = summary.models.iter();
-    models
-        .filter_map(|model| Some(of_model(model, model.accuracy.as_ref()?)))
-        .flatten()
-        .collect()
+                binning,
+                low: bin.low,
+                high: bin.high,
+                count: bin.count,
+                confidence: (bin.count > 0).then_some(bin.confidence),
+                accuracy: (bin.count > 0).then_some(bin.accuracy),
+            }));
+        };
+        push("equal_width", &calibration.equal_width);
+        push("equal_mass", &calibration.equal_mass);
+    }
+    rows
+}
+
+fn example_rows(summary: &Summary) -> Vec<ExampleRow> {
+    let class = |number: usize| summary.classes.get(number).cloned().unwrap_or_default();
+    let mut rows = Vec::new();
+    for (model, found) in classified(summary) {
+        rows.extend(found.examples.iter().map(|example| ExampleRow {
+            dataset: summary.data_set.clone(),
+            model: model.model.clone(),
+            kind: example.kind.word(),
+            row: example.row,
+            label: class(example.label),
+            prediction: class(example.prediction),
+            probability: example.probability,
+        }));
+    }
+    rows
 }
 
 fn reproduction_rows(summary: &Summary) -> Vec<ReproductionRow> {
@@ -306,6 +370,11 @@ fn reproduction_rows(summary: &Summary) -> Vec<ReproductionRow> {
         published: row.published,
         measured: row.measured.map(Interval::from),
         source: row.source.clone(),
+        class: row.class.clone(),
+        split: summary.split.clone(),
+        explainer: row.explainer.clone(),
+        tolerance: row.tolerance,
+        reason: row.reason.clone(),
     });
     rows.collect()
 }

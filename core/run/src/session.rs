@@ -116,6 +116,11 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// Whether another set stands in for the suite's.
+    pub(crate) fn substituted(&self) -> bool {
+        self.substituted
+    }
+
     /// What its rows are.
     pub(crate) fn layout(&self) -> RowLayout {
         RowLayout::of(self.split())

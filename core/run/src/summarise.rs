@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 
 use xbench_metrics::Family;
-use xbench_metrics::classification::ConfusionMatrix;
 use xbench_record::Status;
-use xbench_record::table::Verdict;
-use xbench_stats::{
-    DEFAULT_DRAWS, Interval, Resamples, mean_intervals_masked, median_interval, statistic_interval,
-};
+use xbench_stats::{DEFAULT_DRAWS, Resamples, mean_intervals_masked, median_interval};
 
 use crate::agreement::agreement;
 use crate::cells::CellResult;
+use crate::classification::{Answers, classify};
 use crate::models::{ModelResult, ReadyModel};
 use crate::ranks::Ranks;
+use crate::reproduction::reproduction;
 use crate::session::Session;
 use crate::summary::{
-    AgreementSummary, CellSummary, Classification, Estimate, ModelSummary, ReproductionSummary,
-    Summary,
+    AgreementSummary, CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
 };
 
 /// Derives everything from the results of cells and models.
@@ -29,7 +26,8 @@ pub(crate) fn summarise(
     let suite = session.suite;
     let resamples = Resamples::new(session.rows.len(), DEFAULT_DRAWS, suite.seed);
     let mut summaries: Vec<ModelSummary> = Vec::new();
-    for (index, model) in models.iter().enumerate() {
+    let classified = classifications(session, models);
+    for (index, (model, accuracy)) in models.iter().zip(classified).enumerate() {
         let chosen = &session.checked.models[index];
         let cells: Vec<&CellResult> = results.iter().filter(|cell| cell.model == index).collect();
         summaries.push(ModelSummary {
@@ -39,10 +37,7 @@ pub(crate) fn summarise(
                 .as_ref()
                 .map_or_else(|_| String::new(), |model| model.facts.fingerprint.clone()),
             error: model.as_ref().err().cloned(),
-            accuracy: model
-                .as_ref()
-                .ok()
-                .and_then(|model| classification(session, model)),
+            accuracy,
             cells: cell_summaries(session, &cells, &resamples),
         });
     }
@@ -80,57 +75,38 @@ pub(crate) fn summarise(
     }
 }
 
-/// Accuracy and its kin, on the rows the suite names for them.
-fn classification(session: &Session<'_>, model: &ReadyModel) -> Option<Classification> {
+/// How right the models are, on the rows the suite names for that.
+fn classifications(session: &Session<'_>, models: &[ModelResult]) -> Vec<Option<Classification>> {
     let rows = session.accuracy_rows();
-    let labels = session.split().labels_of(&rows);
-    let classes = session.set.classes.len();
-    let confusion = ConfusionMatrix::new(&labels, &model.predictions, classes).ok()?;
-    let resamples = Resamples::new(rows.len(), DEFAULT_DRAWS, session.suite.seed);
-    let right = labels
+    let split = session.split();
+    let labels = split.labels_of(&rows);
+    let answers: Vec<Option<Answers<'_>>> = models
         .iter()
-        .zip(&model.predictions)
-        .map(|(label, prediction)| Some(f64::from(u8::from(label == prediction))));
-    let right: Vec<Option<f64>> = right.collect();
-    let accuracy = mean_intervals_masked(&[&right], &resamples)
-        .pop()
-        .flatten()?;
-    let macro_f1 = statistic_interval(&resamples, |weights| {
-        weighted_macro_f1(&labels, &model.predictions, classes, weights)
-    })?;
-    Some(Classification {
-        accuracy: accuracy.into(),
-        macro_f1: Estimate {
-            value: confusion.macro_average().f1,
-            ..macro_f1.into()
-        },
-        confusion,
-    })
+        .map(|model| model.as_ref().ok().map(ReadyModel::answers))
+        .collect();
+    let resamples = Resamples::new(rows.len(), draws(rows.len()), session.suite.seed);
+    let classes = session.set.classes.len();
+    let mut found = classify(&answers, &rows, &labels, classes, &resamples);
+    let shape = session.layout().plane();
+    for example in found
+        .iter_mut()
+        .flatten()
+        .flat_map(|found| &mut found.examples)
+    {
+        example.picture = split.pixels(example.row).map(|pixels| ExamplePicture {
+            shape,
+            pixels: pixels.to_vec(),
+        });
+    }
+    found
 }
 
-/// Macro F1 of a resample, in which image i counts `weights[i]` times.
-fn weighted_macro_f1(
-    labels: &[usize],
-    predictions: &[usize],
-    classes: usize,
-    weights: &[u8],
-) -> Option<f64> {
-    let mut hits = vec![0u64; classes];
-    let mut actual = vec![0u64; classes];
-    let mut predicted = vec![0u64; classes];
-    for ((&label, &prediction), &weight) in labels.iter().zip(predictions).zip(weights) {
-        let weight = u64::from(weight);
-        actual[label] += weight;
-        predicted[prediction] += weight;
-        if label == prediction {
-            hits[label] += weight;
-        }
-    }
-    let present: Vec<f64> = (0..classes)
-        .filter(|&class| actual[class] + predicted[class] > 0)
-        .map(|class| 2.0 * hits[class] as f64 / (actual[class] + predicted[class]) as f64)
-        .collect();
-    (!present.is_empty()).then(|| present.iter().sum::<f64>() / present.len() as f64)
+/// Resamples of so many rows: fewer of a large set, whose intervals are narrow and whose
+/// resamples take memory, a byte per row and resample.
+fn draws(rows: usize) -> usize {
+    const CELLS: usize = 24_000_000;
+    const LEAST: usize = 200;
+    (CELLS / rows.max(1)).clamp(LEAST, DEFAULT_DRAWS)
 }
 
 fn cell_summaries(
@@ -256,51 +232,4 @@ fn agreement_summaries(
             }
         })
         .collect()
-}
-
-fn reproduction(session: &Session<'_>, models: &[ModelSummary]) -> Vec<ReproductionSummary> {
-    let rows = session.suite.reproduction.iter();
-    rows.map(|row| {
-        let model = models.iter().find(|model| {
-            model.model == row.model
-                && row
-                    .preset
-                    .as_ref()
-                    .is_none_or(|preset| *preset == model.preset)
-        });
-        let measured = model
-            .and_then(|model| model.accuracy.as_ref())
-            .and_then(|classification| {
-                match row.score.as_str() {
-                    "accuracy" => Some(classification.accuracy),
-                    "macro_f1" => Some(classification.macro_f1),
-                    // The others have no interval of their own.
-                    id => classification
-                        .confusion
-                        .score(id)?
-                        .ok()
-                        .map(|value| Estimate {
-                            value,
-                            low: value,
-                            high: value,
-                            n: classification.accuracy.n,
-                        }),
-                }
-            });
-        let verdict = Verdict::of(row.published, measured.map(Interval::from)).word();
-        ReproductionSummary {
-            model: row.model.clone(),
-            preset: row
-                .preset
-                .clone()
-                .or_else(|| model.map(|m| m.preset.clone()))
-                .unwrap_or_default(),
-            score: row.score.clone(),
-            published: row.published,
-            measured,
-            verdict: verdict.to_owned(),
-            source: row.source.clone(),
-        }
-    })
-    .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use xbench_metrics::calibration::ReliabilityBin;
 use xbench_metrics::classification::ConfusionMatrix;
 use xbench_stats::Interval;
 
@@ -88,15 +89,118 @@ pub struct ModelSummary {
     pub cells: Vec<CellSummary>,
 }
 
-/// How right a model is.
-#[derive(Debug, Clone, Serialize)]
+/// How right a model is, and whether it is as sure as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Classification {
-    /// Share of images it classifies right.
+    /// Share of rows it classifies right.
     pub accuracy: Estimate,
     /// Mean of the classes' F1, with interval.
     pub macro_f1: Estimate,
-    /// Counts of label × prediction, with everything derived from them.
+    /// Scores by id, accuracy and macro F1 among them. The errors of calibration have no interval:
+    /// their ends are the value.
+    pub scores: BTreeMap<String, Estimate>,
+    /// One per class, in the order of [`Summary::classes`].
+    pub classes: Vec<ClassSummary>,
+    /// Counts of label × prediction.
     pub confusion: ConfusionMatrix,
+    /// Accuracy by confidence; absent where the outputs are no probabilities.
+    pub calibration: Option<CalibrationSummary>,
+    /// Why there is no calibration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncalibrated: Option<String>,
+    /// The surest right and wrong rows and the least sure; none without probabilities.
+    pub examples: Vec<Example>,
+}
+
+/// How well a class is told from the others; `n` is what each share is of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ClassSummary {
+    /// Share of its predictions that are right.
+    pub precision: Estimate,
+    /// Share of its rows that are found; also called sensitivity.
+    pub recall: Estimate,
+    /// Share of the others' rows that are not taken for it.
+    pub specificity: Estimate,
+    /// Harmonic mean of precision and recall.
+    pub f1: Estimate,
+    /// Its rows.
+    pub support: u64,
+    /// Predictions of it.
+    pub predicted: u64,
+}
+
+impl ClassSummary {
+    /// The score named `id`, one of [`xbench_metrics::classification::CLASS_SCORES`].
+    #[must_use]
+    pub fn score(&self, id: &str) -> Option<Estimate> {
+        match id {
+            "precision" => Some(self.precision),
+            "recall" | "sensitivity" => Some(self.recall),
+            "specificity" => Some(self.specificity),
+            "f1" => Some(self.f1),
+            _ => None,
+        }
+    }
+}
+
+/// How often a model is right, by how sure it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CalibrationSummary {
+    /// Ranges of confidence of equal width.
+    pub equal_width: Vec<ReliabilityBin>,
+    /// Ranges that hold the same number of rows.
+    pub equal_mass: Vec<ReliabilityBin>,
+}
+
+/// What an example is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExampleKind {
+    /// The surest of those that are right.
+    Right,
+    /// The surest of those that are wrong.
+    Wrong,
+    /// The least sure.
+    Unsure,
+}
+
+impl ExampleKind {
+    /// The word in tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Wrong => "wrong",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// A row that says something about a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Example {
+    /// What it is one of.
+    pub kind: ExampleKind,
+    /// Its number in the split.
+    pub row: usize,
+    /// Number of its true class.
+    pub label: usize,
+    /// Number of the predicted class.
+    pub prediction: usize,
+    /// Probability of the prediction.
+    pub probability: f64,
+    /// The image; a table's row has none.
+    #[serde(skip)]
+    pub picture: Option<ExamplePicture>,
+}
+
+/// An image of an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExamplePicture {
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Pixels in that order.
+    pub pixels: Vec<u8>,
 }
 
 /// One explainer on one model.
@@ -162,13 +266,21 @@ pub struct ReproductionSummary {
     pub preset: String,
     /// Id of the score.
     pub score: String,
+    /// Name of the class it is about, if it is about one.
+    pub class: Option<String>,
+    /// Label of the explainer it is about, if it is about one.
+    pub explainer: Option<String>,
     /// The published value.
     pub published: f64,
+    /// How far from it still counts as reproduced.
+    pub tolerance: f64,
     /// Ours.
     pub measured: Option<Estimate>,
-    /// `agrees` where the published value lies in our interval, else `above` or `below`, where
-    /// ours lies; `not measured` where the run has no such model.
+    /// `reproduced` where our interval meets the published value, give or take its tolerance; else
+    /// `above` or `below`, where ours lies; `not measured`.
     pub verdict: String,
+    /// Why it was not measured; empty where it was.
+    pub reason: String,
     /// Where it was published.
     pub source: String,
 }

@@ -171,6 +171,20 @@ pub(crate) struct ModelFacts {
     pub(crate) input_shape: Vec<usize>,
     /// Number of outputs.
     pub(crate) outputs: usize,
+    /// What the outputs are.
+    pub(crate) output_kind: OutputFacts,
+}
+
+/// What a model's outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OutputFacts {
+    /// Unnormalised; the softmax gives probabilities.
+    Logits,
+    /// Probabilities that sum to 1.
+    Probabilities,
+    /// Anything else.
+    Values,
 }
 
 /// How often a model was asked, in rows.

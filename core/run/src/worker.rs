@@ -24,7 +24,7 @@ use self::training::{ToHost, TrainingRows};
 use crate::bench::hex;
 use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
 use crate::task::{
-    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, PluginRef, Reply, RowLayout, Task,
+    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, OutputFacts, PluginRef, Reply, RowLayout, Task,
     Timing, message_of, pack_trees, unpack_images,
 };
 
@@ -210,6 +210,11 @@ impl State {
             weights_sha256,
             input_shape: spec.input_shape.clone(),
             outputs: spec.outputs,
+            output_kind: match spec.output_kind {
+                OutputKind::Logits => OutputFacts::Logits,
+                OutputKind::Probabilities => OutputFacts::Probabilities,
+                OutputKind::Values => OutputFacts::Values,
+            },
         })))
     }
 

@@ -331,10 +331,26 @@ pub(crate) struct ReproductionDoc {
     /// Preset the figure is about, beside the one the suite uses.
     #[serde(default)]
     pub(crate) preset: Option<String>,
-    /// The score.
-    pub(crate) score: ScoreDoc,
+    /// The score: of the model; of one of its classes where `class` names it; of an explanation
+    /// where `explainer` names it.
+    pub(crate) score: ReproducedScoreDoc,
+    /// Name of the class that the figure is about.
+    #[serde(default)]
+    pub(crate) class: Option<String>,
+    /// Label of the explainer (or control) that the figure is about.
+    #[serde(default)]
+    pub(crate) explainer: Option<String>,
     /// The published value.
     pub(crate) published: f64,
+    /// How far from the published value still counts as reproduced; 0 by default.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub(crate) tolerance: Option<f64>,
+    /// The published standard deviation over several trainings, in place of a tolerance: twice
+    /// this still counts as reproduced.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub(crate) sd: Option<f64>,
     /// Where it was published.
     pub(crate) source: String,
 }
@@ -575,6 +591,15 @@ macro_rules! word {
             }
         }
     };
+}
+
+word! {
+    /// Id of a score of the catalogue, or a score of a class.
+    ReproducedScoreDoc, "ReproducedScore", xbench_metrics::catalogue()
+        .iter()
+        .map(|score| score.id)
+        .chain(xbench_metrics::classification::CLASS_SCORES)
+        .collect()
 }
 
 word! {

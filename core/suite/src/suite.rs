@@ -203,10 +203,17 @@ pub struct Reproduction {
     pub model: String,
     /// Preset the figure is about; `None`: the one the suite uses for this model.
     pub preset: Option<String>,
-    /// Id of a score of a classifier, such as `accuracy`.
+    /// Id of a score: of a classifier, such as `accuracy`; of a class, such as `recall`; of an
+    /// explanation.
     pub score: String,
+    /// Name of the class it is about, if it is about one.
+    pub class: Option<String>,
+    /// Label of the explainer it is about, if it is about one.
+    pub explainer: Option<String>,
     /// The published value.
     pub published: f64,
+    /// How far from the published value still counts as reproduced.
+    pub tolerance: f64,
     /// Where it was published.
     pub source: String,
     /// Where it stands in the suite.

@@ -2,24 +2,27 @@
 //!
 //! All that is wrong is collected, so that a user mends a file once.
 
+mod reproduction;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use xbench_data::{Locate, Selection, SetInfo, SetRef};
-use xbench_metrics::{Family, ScoreInfo};
+use xbench_metrics::ScoreInfo;
 
 use crate::document::{
     AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
-    ReproductionDoc, ScoreDoc, ScoresDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc,
-    UseDoc,
+    ScoreDoc, ScoresDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc, UseDoc,
 };
 use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::plugin_use::PluginUse;
 use crate::read::At;
 use crate::suite::{
-    Accuracy, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite, Target, Timing,
+    Accuracy, Data, Perturbation, ScoreName, Scores, SplitName, Suite, Target, Timing,
 };
+
+use self::reproduction::Figures;
 
 /// Collects all that is wrong with a document that is well-formed.
 struct Checker<'f> {
@@ -98,7 +101,15 @@ impl Checker<'_> {
         let timing = self.timing(&document.timing);
         let chunk = self.whole("chunk", &document.chunk, 1, 4096);
         let deadline = self.deadline(&document.deadline);
-        let reproduction = self.reproduction(document.reproduction, &models);
+        let reproduction = self.reproduction(
+            document.reproduction,
+            &Figures {
+                models: &models,
+                explainers: &explainers,
+                controls: &controls,
+                set: set.as_ref(),
+            },
+        );
         let mut whole = Suite {
             file: self.file.to_owned(),
             name: suite.value,
@@ -186,7 +197,15 @@ impl Checker<'_> {
             chunk: part
                 .chunk
                 .map_or(whole.chunk, |chunk| self.whole("chunk", &chunk, 1, 4096)),
-            reproduction: self.reproduction(part.reproduction, &models),
+            reproduction: self.reproduction(
+                part.reproduction,
+                &Figures {
+                    models: &models,
+                    explainers: &explainers,
+                    controls: &controls,
+                    set: set.as_ref(),
+                },
+            ),
             models,
             explainers,
             controls,
@@ -442,43 +461,6 @@ impl Checker<'_> {
             "give seconds from 0.1 to 86400",
         );
         Duration::try_from_secs_f64(seconds.value).unwrap_or_default()
-    }
-
-    fn reproduction(
-        &mut self,
-        rows: Vec<At<ReproductionDoc>>,
-        models: &[PluginUse],
-    ) -> Vec<Reproduction> {
-        let mut figures = Vec::with_capacity(rows.len());
-        for At { at, value: row } in rows {
-            if models.iter().all(|model| model.name != row.model) {
-                let error =
-                    SuiteError::new(format!("\"{}\" is not a model of this suite", row.model))
-                        .among(
-                            &row.model,
-                            models.iter().map(|model| model.name.as_str()),
-                            "its models",
-                        );
-                self.refuse(at, error);
-            }
-            if let Some(score) = self.score(&row.score, at) {
-                self.ensure(
-                    score.family == Family::Accuracy,
-                    at,
-                    format!("\"{}\" is not a score of a model alone", score.id),
-                    "published figures are compared for accuracy and its kin",
-                );
-            }
-            figures.push(Reproduction {
-                model: row.model,
-                preset: row.preset,
-                score: row.score.0,
-                published: row.published,
-                source: row.source,
-                at,
-            });
-        }
-        figures
     }
 }
 

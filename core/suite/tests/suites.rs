@@ -166,7 +166,10 @@ fn every_suite_is_valid_and_so_says_the_schema() {
 fn fashion_says_what_it_says() {
     let suite = Suite::from_file(&suites().join("fashion.yaml")).unwrap();
     assert_eq!(suite.data.select, Selection::Balanced(256));
-    assert_eq!(suite.data.otherwise.as_deref(), Some("garments"));
+    assert_eq!(
+        suite.data.otherwise.as_ref().map(|set| set.name.as_str()),
+        Some("garments")
+    );
     assert_eq!(
         (suite.accuracy, suite.target, suite.seed, suite.chunk),
         (Accuracy::All, Target::Predicted, 0, 64)
@@ -267,7 +270,7 @@ scores: [deletion_auk]
       known data sets: garments, fashion-mnist, garments-plain, garments-cluttered, garments-shortcut
     s.yaml:8:10: unknown score "deletion_auk"
       did you mean "deletion_auc"?
-      known scores: deletion_auc, accuracy, macro_f1, macro_precision, macro_recall, weighted_f1, weighted_precision, weighted_recall, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
+      known scores: deletion_auc, accuracy, macro_f1, macro_precision, macro_recall, macro_specificity, weighted_f1, weighted_precision, weighted_recall, weighted_specificity, log_loss, brier, ece, adaptive_ece, mce, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
     "#);
     assert_snapshot!(refused(&format!("{MINIMAL}controls: [gradcam]\nranking: [gini, accuracy]\n").replace("[lenet]", "[lenett, {model: lenet, preset: bast}]")), @r#"
     s.yaml:4:10: unknown model "lenett"
@@ -374,7 +377,7 @@ fn names_that_occur_twice_and_parameters_the_plugin_refuses() {
       did you mean "lenet"?
       its models: lenet
     s.yaml:7:5: "gini" is not a score of a model alone
-      published figures are compared for accuracy and its kin
+      name the explainer beside it, as in explainer: gradcam
     "#);
 }
 
@@ -424,4 +427,43 @@ fn an_ambiguous_short_name_asks_for_the_id() {
         suite.check(&Twice).unwrap().explainers[0].plugin.id,
         "org.example.ig"
     );
+}
+
+#[test]
+fn published_figures_are_about_a_model_a_class_or_an_explanation() {
+    let with = |rows: &str| format!("{MINIMAL}reproduction:\n{rows}");
+    let suite = Suite::from_str(
+        "s.yaml",
+        &with(
+            "  - {model: lenet, score: ece, published: 0.05, source: s}\n  \
+             - {model: lenet, score: f1, class: Shirt, published: 0.74, tolerance: 0.005, source: s}\n  \
+             - {model: lenet, explainer: ig, score: auroc, published: 0.8, sd: 0.02, source: s}\n",
+        ),
+    )
+    .unwrap();
+    let about = suite.reproduction.iter().map(|row| {
+        (
+            row.score.as_str(),
+            row.class.as_deref(),
+            row.explainer.as_deref(),
+            row.tolerance,
+        )
+    });
+    assert_eq!(
+        about.collect::<Vec<_>>(),
+        [
+            ("ece", None, None, 0.0),
+            ("f1", Some("Shirt"), None, 0.005),
+            ("auroc", None, Some("ig"), 0.04),
+        ]
+    );
+    let wrong = with(
+        "  - {model: lenet, score: f1, published: 0.7, source: s}\n  \
+         - {model: lenet, score: accuracy, class: Shrit, published: 0.7, source: s}\n  \
+         - {model: lenet, explainer: ig, score: accuracy, published: 0.7, source: s}\n  \
+         - {model: lenet, explainer: cam, score: auroc, published: 0.7, source: s}\n  \
+         - {model: lenet, score: acuracy, published: 0.7, tolerance: 0.1, sd: 0.1, source: s}\n  \
+         - {model: lenet, score: accuracy, published: 0.7, tolerance: -1, source: s}\n",
+    );
+    assert_snapshot!(refused(&wrong), @"");
 }
