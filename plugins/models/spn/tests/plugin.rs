@@ -316,7 +316,7 @@ fn damaged_weights_are_refused() {
 
 #[test]
 fn randomising_changes_the_outputs_and_can_be_undone() {
-    let mut model = model();
+    let model = model();
     let x = images(2);
     let x = TensorRef::new(&[2, 1, 24, 20], &x).unwrap();
     let (before, logits) = (model.fingerprint().unwrap(), model.predict(x).unwrap());

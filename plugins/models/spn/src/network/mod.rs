@@ -1,5 +1,6 @@
 //! The network: its graph, its parameters, and prediction.
 
+mod build;
 mod evaluate;
 pub mod file;
 mod graph;
@@ -13,7 +14,7 @@ use xbench_plugin::{Error, Result};
 
 pub use evaluate::Folded;
 pub(crate) use evaluate::{EPSILON, add_relu, mask, with_scratch};
-pub use graph::{Architecture, ConvPlace, Graph, HIDDEN, NamedValue, Node, Op, Shape, VectorPlace};
+pub use graph::{Architecture, ConvPlace, Graph, NamedValue, Node, Op, Shape, VectorPlace};
 pub use parameters::{Kind, Norm, Parameters, TensorName, names};
 
 /// Mean and standard deviation of ImageNet's pixels, by channel: what torchvision's weights expect

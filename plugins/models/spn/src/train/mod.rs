@@ -6,6 +6,7 @@
 
 mod augment;
 mod checkpoint;
+mod evaluate;
 mod loss;
 mod optimiser;
 mod recipe;
@@ -17,12 +18,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xbench_nn::Threads;
-use xbench_nn::kernel::loss as class_loss;
 use xbench_plugin::rng::CounterRng;
 use xbench_plugin::{Error, FitMonitor, FitStep, Result};
 
 pub use augment::Change;
 pub use checkpoint::State;
+pub use evaluate::{Evaluation, evaluate};
 pub use loss::{Loss, classify, localise};
 pub use optimiser::Adam;
 pub use recipe::{Keep, LocalisationLoss, Recipe, Schedule};
@@ -69,20 +70,6 @@ pub struct EpochReport {
     pub learning_rate: f64,
 }
 
-/// How well a network classifies images, and finds their objects.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Mean cross-entropy of the class, in nats.
-    pub loss: f64,
-    /// Share classified rightly.
-    pub accuracy: f64,
-    /// F1 averaged over the classes that occur.
-    pub macro_f1: f64,
-    /// Mean intersection over union of predicted mask (probability above 1/2) and mask, over images
-    /// with a mask; none where there is no such image or the network predicts no masks.
-    pub mask_iou: Option<f64>,
-}
-
 /// What a training run arrived at.
 #[derive(Clone, Debug, Serialize)]
 pub struct TrainReport {
@@ -106,6 +93,9 @@ pub struct TrainReport {
     #[serde(skip)]
     pub curve: Vec<EpochReport>,
 }
+
+/// Largest memory, in bytes, that the values of a batch may take.
+const LARGEST_BATCH: usize = 1 << 35;
 
 /// Trains a network of `network`'s architecture from freshly drawn weights, and on success gives it
 /// the weights that are kept. `monitor` hears of every batch and epoch and keeps the state.
@@ -138,6 +128,13 @@ pub fn train(
     let spn = recipe.masks > 0.0;
     let batch_size = recipe.batch_size.min(training.len());
     let batches = training.len() / batch_size;
+    // Value, what a normalisation was given, and gradient.
+    let image: usize = (0..=graph.nodes.len()).map(|v| 12 * graph.len(v)).sum();
+    if image.saturating_mul(batch_size) > LARGEST_BATCH {
+        return Err(Error::resource_exhausted(format!(
+            "batch_size: {batch_size} images of this size take more than 32 GiB; lower it"
+        )));
+    }
     let steps = batches * recipe.epochs;
 
     let mut state = start(&graph, recipe)?;
@@ -415,83 +412,6 @@ fn better(keep: Keep, best: Option<&EpochReport>, now: &EpochReport) -> bool {
         (Keep::BestLoss, Some(best), Some(now)) => now.loss < best.loss,
         _ => true,
     }
-}
-
-/// How well a network does on the images of `rows`.
-///
-/// # Errors
-/// When a mask cannot be predicted.
-pub fn evaluate(
-    network: &Network,
-    threads: &Threads,
-    data: Images<'_>,
-    rows: &[usize],
-) -> Result<Evaluation> {
-    let (len, classes) = (network.input_len(), network.graph().architecture.outputs);
-    let pixels = data.masks.len() / data.labels.len().max(1);
-    let (mut loss, mut right) = (0.0, 0usize);
-    let mut table = vec![0usize; classes * classes];
-    let (mut overlap, mut masked) = (0.0, 0usize);
-    for rows in rows.chunks(64) {
-        let mut x = Vec::with_capacity(rows.len() * len);
-        for &row in rows {
-            let image = &data.pixels[row * len..(row + 1) * len];
-            x.extend(image.iter().map(|&v| f32::from(v) / 255.0));
-        }
-        let logits = network.logits(threads, &x);
-        for (logits, &row) in logits.chunks_exact(classes).zip(rows) {
-            let (label, guess) = (data.labels[row], class_loss::argmax(logits));
-            loss += class_loss::cross_entropy(logits, label, 0.0);
-            right += usize::from(guess == label);
-            table[label * classes + guess] += 1;
-        }
-        if network.predicts_masks() && rows.iter().any(|&row| data.present[row]) {
-            let maps = network.segment(threads, &x)?;
-            for (map, &row) in maps.chunks_exact(pixels).zip(rows) {
-                if data.present[row] {
-                    overlap += iou(map, &data.masks[row * pixels..(row + 1) * pixels]);
-                    masked += 1;
-                }
-            }
-        }
-    }
-    let n = rows.len() as f64;
-    Ok(Evaluation {
-        loss: loss / n,
-        accuracy: right as f64 / n,
-        macro_f1: macro_f1(&table, classes),
-        mask_iou: (masked > 0).then(|| overlap / masked as f64),
-    })
-}
-
-/// Of a map above 1/2 and a mask; two empty ones agree.
-fn iou(map: &[f32], mask: &[u8]) -> f64 {
-    let (mut both, mut either) = (0usize, 0usize);
-    for (&p, &m) in map.iter().zip(mask) {
-        let (p, m) = (p > 0.5, m != 0);
-        both += usize::from(p && m);
-        either += usize::from(p || m);
-    }
-    if either == 0 {
-        1.0
-    } else {
-        both as f64 / either as f64
-    }
-}
-
-/// Mean F1 over the classes that occur as label or guess, of a table `[label, guess]`.
-fn macro_f1(table: &[usize], classes: usize) -> f64 {
-    let (mut sum, mut occurring) = (0.0, 0usize);
-    for class in 0..classes {
-        let labelled: usize = table[class * classes..(class + 1) * classes].iter().sum();
-        let guessed: usize = table.iter().skip(class).step_by(classes).sum();
-        if labelled + guessed > 0 {
-            let right = table[class * classes + class];
-            sum += 2.0 * right as f64 / (labelled + guessed) as f64;
-            occurring += 1;
-        }
-    }
-    sum / occurring.max(1) as f64
 }
 
 fn check(graph: &Graph, data: Images<'_>) -> Result<()> {

@@ -80,7 +80,8 @@ pub struct Recipe {
     pub validation_share: f64,
     /// Which epoch is kept.
     pub keep: Keep,
-    /// A safetensors file with torchvision's weights for the backbone, or none.
+    /// Path of a safetensors file with torchvision's weights for the backbone, or none. What the
+    /// file held is part of the report, by its SHA-256.
     pub backbone: Option<String>,
     /// Epochs from one kept state of the training to the next.
     pub checkpoint_every: usize,

@@ -75,19 +75,24 @@ fn gradients_of_the_whole_network_agree_with_central_differences() {
             if length < 2e-3 {
                 continue;
             }
-            let step = 2e-3 / length;
-            let at = |sign: f64| {
-                let mut moved = parameters.clone();
-                let (_, values) = moved.arrays_mut().swap_remove(i);
-                for (value, &g) in values.iter_mut().zip(gradient) {
-                    *value += (sign * step * f64::from(g) / length) as f32;
-                }
-                pass(&graph, &moved, &recipe, 1, false).0
-            };
-            let slope = (at(1.0) - at(-1.0)) / (2.0 * step);
+            // A long step meets kinks of ReLUs, a short one drowns in rounding: one must fit.
+            let slopes = [2e-3, 5e-4, 1.2e-4].map(|change| {
+                let step = change / length;
+                let at = |sign: f64| {
+                    let mut moved = parameters.clone();
+                    let (_, values) = moved.arrays_mut().swap_remove(i);
+                    for (value, &g) in values.iter_mut().zip(gradient) {
+                        *value += (sign * step * f64::from(g) / length) as f32;
+                    }
+                    pass(&graph, &moved, &recipe, 1, false).0
+                };
+                (at(1.0) - at(-1.0)) / (2.0 * step)
+            });
             assert!(
-                (slope - length).abs() < 0.04 * length + 1e-3,
-                "depth {depth}, array {i}: {slope} {length}"
+                slopes
+                    .iter()
+                    .any(|slope| (slope - length).abs() < 0.03 * length + 5e-4),
+                "depth {depth}, array {i}: {slopes:?} {length}"
             );
             checked += 1;
         }
@@ -133,13 +138,4 @@ fn what_takes_no_part_has_no_gradient() {
         let moved = gradient.iter().any(|&g| g != 0.0);
         assert_eq!(moved, place.group.is_some(), "{}", place.name);
     }
-}
-
-#[test]
-fn scores_by_hand() {
-    // Class 0: 2 right of 3, one guess too many; class 1: 1 of 2; class 2 does not occur.
-    let table = [2, 1, 0, 1, 1, 0, 0, 0, 0];
-    assert!((macro_f1(&table, 3) - (4.0 / 6.0 + 2.0 / 4.0) / 2.0).abs() < 1e-12);
-    assert_eq!(iou(&[0.9, 0.8, 0.1, 0.4], &[1, 0, 1, 0]), 1.0 / 3.0);
-    assert_eq!(iou(&[0.1], &[0]), 1.0);
 }
