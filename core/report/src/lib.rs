@@ -17,6 +17,7 @@ mod classification;
 mod colour;
 mod comparison;
 mod confusion;
+mod describe;
 mod curve;
 mod estimate;
 mod figure;
@@ -43,6 +44,7 @@ pub use classification::{
 pub use comparison::{Comparison, Outcome, comparison_markdown, comparison_text};
 pub use confusion::{ConfusionMatrix, confusion_text};
 pub use curve::{CurveError, CurvePoint, TrainingCurve, training_image};
+pub use describe::{DescribePicture, describe_pictures, describe_text};
 pub use estimate::{Direction, Estimate};
 pub use figure::{FigureError, encode_png, grey_image};
 pub use gallery::{Gallery, GalleryItem, GallerySection, gallery_image};

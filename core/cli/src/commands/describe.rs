@@ -149,10 +149,13 @@ fn load_all(args: &DescribeArgs, progress: &Progress) -> Result<DataSet, RunErro
     };
     locate.download &= !args.offline;
     let mut set = load(&args.set, &locate)?;
-    if info(&args.set)?.photos.is_some() {
+    if info(&args.set, &locate)?.photos.is_some_and(|n| n > 0) {
         locate.splits = Splits::PhotosOnly;
         match load(&args.set, &locate) {
-            Ok(photos) => set.photos = photos.photos,
+            Ok(photos) => {
+                set.photos = photos.photos;
+                set.notes.extend(photos.notes);
+            }
             Err(error) => {
                 let error = error.to_string();
                 let first = error.lines().next().unwrap_or_default();
@@ -185,6 +188,12 @@ fn write(folder: &Path, description: &Description) -> Result<Written, RunError> 
         write_file(&folder.join(name), bytes).map_err(|error| RunError::Files(error.to_string()))
     };
     let draw = |error: xbench_report::FigureError| RunError::Files(error.to_string());
+    std::fs::create_dir_all(folder).map_err(|error| {
+        RunError::Files(format!(
+            "cannot create {}: {error}; choose another folder with --out",
+            folder.display()
+        ))
+    })?;
     let (mut pictures, mut files) = (Vec::new(), Vec::new());
     for picture in describe_pictures(description).map_err(draw)? {
         let name = format!("{}.png", picture.name);
