@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xbench_models_neural::network::{Network, Tape};
-use xbench_models_neural::{cnn_gap, lenet};
+use xbench_models_neural::{cnn_dropout, cnn_gap, hybrid_cnn, lenet};
 use xbench_nn::Threads;
 use xbench_nn::op::cross_entropy;
 
@@ -17,6 +17,8 @@ fn networks(c: &mut Criterion) {
     for architecture in [
         cnn_gap::architecture([1, 28, 28], 10),
         lenet::architecture([1, 28, 28], 10),
+        cnn_dropout::dropout([1, 28, 28], 10),
+        hybrid_cnn::architecture([1, 28, 28], 10),
     ] {
         let mut group = c.benchmark_group(architecture.name);
         group.throughput(Throughput::Elements(IMAGES as u64));

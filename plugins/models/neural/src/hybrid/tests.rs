@@ -93,14 +93,14 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
     assert!(report.train_accuracy > 0.8, "{report:?}");
     // Three epochs, and two of three pairs.
     assert_eq!(whole.states.len(), 4);
-    for state in whole.states.iter().cloned() {
+    for (i, state) in whole.states.iter().cloned().enumerate() {
         let mut keeper = Keeper {
             from: Some(state),
             ..Keeper::default()
         };
         let (again, _) = run(2, &mut keeper).unwrap();
         assert!(again.save().unwrap() == want);
-        assert_eq!(keeper.epochs, whole.epochs);
+        assert_eq!(keeper.epochs, whole.epochs[(i + 1).min(3)..]);
     }
     // Six batches and the epoch, three times; then a pair.
     for stop_after in [9, 22, 23] {

@@ -43,7 +43,7 @@ pub struct Images<'a> {
 /// Trains `network` in place, from the weights it has.
 ///
 /// `monitor` hears of every batch and epoch, stops training by returning a reason, and may keep
-/// its state. A training that goes on from such a state first tells of the epochs already done.
+/// its state. A training that goes on from such a state tells of the epochs that are left.
 ///
 /// # Errors
 /// When data and network do not fit, a setting makes no sense, a kept state is not this
@@ -75,11 +75,6 @@ pub fn train(
         Some(bytes) => State::decode(bytes, frame)?,
         None => State::new(network.parameters().to_vec(), recipe),
     };
-    for report in &state.curve {
-        monitor
-            .progress(Progress::Epoch(report))
-            .map_err(NetworkError::Cancelled)?;
-    }
     let mut trainer = Trainer::new(network, data, recipe, &split, Arc::clone(&threads));
     while state.epoch < recipe.epochs
         && recipe
