@@ -52,7 +52,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let (exact, near) = (duplicates(&set), near_duplicates(&set, threshold));
     let took = start.elapsed();
-    writeln!(out, "{} exact, {} near, {took:.2?}", exact.len(), near.len())?;
+    writeln!(
+        out,
+        "{} exact, {} near, {took:.2?}",
+        exact.len(),
+        near.len()
+    )?;
     for pair in near.iter().take(40) {
         let name = |(part, row): (Part, usize)| {
             let names = &set.part(part).names;

@@ -7,10 +7,13 @@
 //! checked against a pinned digest before a single pixel is used, and a file that
 //! does not fit gives a [`DataError`] that says what, where, and what to do.
 //!
-//! Two kinds of set are known ([`known`]): Fashion-MNIST, which lies in files that
-//! are looked for in a fixed order ([`Locate`]) and fetched if allowed, and the
-//! built-in `garments` family, drawn by this crate, which needs no file and whose
-//! object masks are exact.
+//! Three kinds of set are known ([`known`], [`SetRef`]): Fashion-MNIST, which lies in files
+//! that are looked for in a fixed order ([`Locate`]) and fetched if allowed; the built-in
+//! `garments` family, drawn by this crate, which needs no file and whose object masks are
+//! exact; and sets that a description in TOML explains: folders of images with masks,
+//! tables, IDX files. Ours (`busi`, `flowers17`, `fetal-health`, `garment-photos`) are
+//! embedded in the program; anyone's own are named by path, and take the same way. The
+//! format is documented in [`described`], with an example in `examples/birds.toml`.
 //!
 //! ```
 //! use xbench_data::{Locate, Selection, Splits, load, select};
@@ -26,7 +29,7 @@
 
 mod catalogue;
 mod describe;
-mod described;
+pub mod described;
 mod digest;
 mod duplicates;
 mod error;

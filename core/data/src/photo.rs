@@ -69,7 +69,7 @@ pub struct Prepared {
 /// Prepares the photograph in a JPEG or PNG file.
 ///
 /// # Errors
-/// [`DataError::Io`], [`DataError::NotAFile`], and [`DataError::Photo`] when it is no
+/// [`crate::DataError::Io`], [`crate::DataError::NotAFile`], and [`crate::DataError::Photo`] when it is no
 /// such picture, is damaged, too large, or shows no object that stands out.
 pub fn prepare_file(path: &Path, options: &PhotoOptions) -> Result<Prepared> {
     let bytes = picture::read_file(path, options.max_file_bytes)?;
@@ -79,7 +79,7 @@ pub fn prepare_file(path: &Path, options: &PhotoOptions) -> Result<Prepared> {
 /// Prepares the photograph in the bytes of a JPEG or PNG file.
 ///
 /// # Errors
-/// [`DataError::Photo`], as [`prepare_file`].
+/// [`crate::DataError::Photo`], as [`prepare_file`].
 pub fn prepare(bytes: &[u8], options: &PhotoOptions) -> Result<Prepared> {
     prepare_from(bytes, "image in memory", options)
 }

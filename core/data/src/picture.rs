@@ -8,7 +8,7 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageFormat, ImageReader, RgbImage};
 
 use crate::error::{DataError, Result};
 
@@ -129,8 +129,15 @@ fn ends(jpeg: &[u8]) -> bool {
 
 /// Red, green and blue, 8 bits each; transparent pixels become white.
 pub(crate) fn rgb_on_white(picture: &DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.to_rgb8();
+    match picture {
+        DynamicImage::ImageRgb8(rgb) => return rgb.clone(),
+        DynamicImage::ImageLuma8(grey) => {
+            return RgbImage::from_fn(grey.width(), grey.height(), |x, y| {
+                image::Rgb([grey.get_pixel(x, y).0[0]; 3])
+            });
+        }
+        _ if !picture.color().has_alpha() => return picture.to_rgb8(),
+        _ => {}
     }
     let rgba = picture.to_rgba8();
     RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
@@ -138,5 +145,17 @@ pub(crate) fn rgb_on_white(picture: &DynamicImage) -> RgbImage {
         let over =
             |v: u8| ((u32::from(v) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
         image::Rgb([over(r), over(g), over(b)])
+    })
+}
+
+/// Luma with ITU-R BT.709's weights, 8 bits; transparent pixels become white.
+pub(crate) fn grey_on_white(picture: &DynamicImage) -> GrayImage {
+    if let DynamicImage::ImageLuma8(grey) = picture {
+        return grey.clone();
+    }
+    let rgb = rgb_on_white(picture);
+    GrayImage::from_fn(rgb.width(), rgb.height(), |x, y| {
+        let [r, g, b] = rgb.get_pixel(x, y).0.map(u32::from);
+        image::Luma([((2126 * r + 7152 * g + 722 * b + 5000) / 10_000) as u8])
     })
 }

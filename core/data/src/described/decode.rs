@@ -154,7 +154,7 @@ fn decode(
 /// The mask's values; what is transparent is not object.
 fn on_black(mask: &DynamicImage) -> GrayImage {
     if !mask.color().has_alpha() {
-        return mask.to_luma8();
+        return picture::grey_on_white(mask);
     }
     let mask = mask.to_luma_alpha8();
     GrayImage::from_fn(mask.width(), mask.height(), |x, y| {

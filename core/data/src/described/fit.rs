@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Pixel};
 use serde::{Deserialize, Serialize};
 
-use crate::picture::rgb_on_white;
+use crate::picture::{grey_on_white, rgb_on_white};
 
 /// Channels of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,11 +79,10 @@ pub(crate) fn pixels(
     fit: Fit,
     size: [usize; 2],
 ) -> Vec<u8> {
-    let rgb = rgb_on_white(picture);
-    let places = placement(fit, [rgb.width(), rgb.height()], size);
+    let places = placement(fit, [picture.width(), picture.height()], size);
     match colour {
-        Colour::Grey => planes(&DynamicImage::ImageRgb8(rgb).to_luma8(), places, size),
-        Colour::Rgb => planes(&rgb, places, size),
+        Colour::Grey => planes(&grey_on_white(picture), places, size),
+        Colour::Rgb => planes(&rgb_on_white(picture), places, size),
     }
 }
 

@@ -67,6 +67,7 @@
 //! path, of all files of the class (images and masks): what `sha256sum` prints. For a
 //! table, of its one file. A pinned set's content hash is known without reading it.
 
+mod check;
 mod content;
 mod decode;
 mod divide;
