@@ -78,6 +78,8 @@ pub struct Chosen {
     pub weights: Option<std::path::PathBuf>,
     /// Training settings that differ from the preset's.
     pub train: serde_json::Map<String, Value>,
+    /// Labels of the explainers that explain a model; all where none are named.
+    pub explain: Option<Vec<String>>,
     /// Where the suite names it.
     pub at: Option<Location>,
 }
@@ -186,6 +188,7 @@ fn resolve_among(
         preset,
         weights: chosen.weights.clone(),
         train: chosen.train.clone(),
+        explain: chosen.explain.clone(),
         at: chosen.at,
     })
 }
@@ -269,6 +272,18 @@ impl Suite {
             }
         }
         explainers.extend(controls);
+        for model in &models {
+            let known = || explainers.iter().map(|one| one.label.as_str());
+            for label in model.explain.iter().flatten() {
+                if known().all(|one| one != label) {
+                    errors.push(
+                        SuiteError::new(format!("\"{label}\" is not an explainer of this suite"))
+                            .among(label, known(), "its explainers")
+                            .at(model.at),
+                    );
+                }
+            }
+        }
         let scores = self.chosen_scores();
         let ranking = self.chosen_ranking(&scores, &mut errors);
         if !errors.is_empty() {
@@ -288,7 +303,11 @@ impl Suite {
             .iter()
             .map(|explainer| explainer.plugin.requires_model.as_slice())
             .collect();
-        let plan = Plan::new(&provides, &requires);
+        let wanted = |model: usize, explainer: usize| {
+            let labels = models[model].explain.as_ref();
+            labels.is_none_or(|labels| labels.contains(&explainers[explainer].label))
+        };
+        let plan = Plan::new(&provides, &requires, wanted);
         Ok(Checked {
             models,
             explainers,

@@ -374,9 +374,55 @@ pub(crate) struct ModelDoc {
     /// Training settings that differ from the preset's; such weights are trained on first use.
     #[serde(default)]
     train: Map<String, Value>,
+    /// Which of the suite's explainers and controls explain it, by label: all, none or a list.
+    #[serde(default)]
+    explain: ExplainDoc,
     /// Label in tables, if the short name will not do.
     #[serde(default)]
     name: Option<String>,
+}
+
+/// `all`, `none`, or a list of labels.
+#[derive(Debug, Default)]
+pub(crate) enum ExplainDoc {
+    #[default]
+    All,
+    Only(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for ExplainDoc {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ExplainVisitor;
+        impl<'de> Visitor<'de> for ExplainVisitor {
+            type Value = ExplainDoc;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("all, none, or a list of explainers")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ExplainDoc, E> {
+                match text {
+                    "all" => Ok(ExplainDoc::All),
+                    "none" => Ok(ExplainDoc::Only(Vec::new())),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<ExplainDoc, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(ExplainDoc::Only)
+            }
+        }
+        deserializer.deserialize_any(ExplainVisitor)
+    }
+}
+
+impl JsonSchema for ExplainDoc {
+    fn schema_name() -> Cow<'static, str> {
+        "Explain".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"enum": ["all", "none"]},
+            {"type": "array", "uniqueItems": true, "items": {"type": "string"}},
+        ]})
+    }
 }
 
 /// An explainer with settings.
@@ -430,6 +476,10 @@ impl IntoUse for ModelDoc {
             preset: self.preset,
             weights: self.weights.map(Into::into).or(parsed.weights),
             train: self.train,
+            explain: match self.explain {
+                ExplainDoc::All => None,
+                ExplainDoc::Only(labels) => Some(labels),
+            },
             ..parsed
         })
     }

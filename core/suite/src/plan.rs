@@ -24,11 +24,18 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of `models` by the capabilities they provide and `explainers` by those they
-    /// require; a requirement `a|b` is met by either.
-    pub(crate) fn new(provides: &[&[String]], requires: &[&[String]]) -> Self {
+    /// require; a requirement `a|b` is met by either. Pairs that are not wanted are left out.
+    pub(crate) fn new(
+        provides: &[&[String]],
+        requires: &[&[String]],
+        wanted: impl Fn(usize, usize) -> bool,
+    ) -> Self {
         let mut cells = Vec::with_capacity(provides.len() * requires.len());
         for (model, provided) in provides.iter().enumerate() {
             for (explainer, required) in requires.iter().enumerate() {
+                if !wanted(model, explainer) {
+                    continue;
+                }
                 let unsupported = missing(provided, required);
                 cells.push(Cell {
                     index: cells.len(),
@@ -89,7 +96,7 @@ mod tests {
             words(&[]),
             words(&["vjp|linear"]),
         );
-        let plan = Plan::new(&[&full, &bare], &[&gradient, &any, &either]);
+        let plan = Plan::new(&[&full, &bare], &[&gradient, &any, &either], |_, _| true);
         let told: Vec<Option<&str>> = plan
             .cells
             .iter()

@@ -26,6 +26,8 @@ pub struct PluginUse {
     pub weights: Option<PathBuf>,
     /// Training settings of a model that differ from its preset's.
     pub train: Map<String, Value>,
+    /// Labels of the explainers that explain a model; all of the suite's where none are named.
+    pub explain: Option<Vec<String>>,
     /// Place in the suite; none on the command line.
     pub at: Option<Location>,
 }
@@ -41,6 +43,7 @@ impl PluginUse {
             preset: None,
             weights: None,
             train: Map::new(),
+            explain: None,
             at: None,
         }
     }
