@@ -267,7 +267,7 @@ scores: [deletion_auk]
 "), @r#"
     s.yaml:3:13: unknown data set "garmets"
       did you mean "garments"?
-      known data sets: garments, fashion-mnist, garments-plain, garments-cluttered, garments-shortcut
+      known data sets: garments, fashion-mnist, garments-plain, garments-cluttered, garments-shortcut, busi, fetal-health, flowers17, garment-photos
     s.yaml:8:10: unknown score "deletion_auk"
       did you mean "deletion_auc"?
       known scores: deletion_auc, accuracy, macro_f1, macro_precision, macro_recall, macro_specificity, weighted_f1, weighted_precision, weighted_recall, weighted_specificity, log_loss, brier, ece, adaptive_ece, mce, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
@@ -294,7 +294,7 @@ fn keys_that_do_not_exist_or_are_missing() {
     assert_snapshot!(refused(&format!("{MINIMAL}chnk: 3\n")), @r#"
     s.yaml:6:1: unknown key "chnk"
       did you mean "chunk"?
-      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, timing, deadline, plugins, reproduction
+      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, timing, deadline, plugins, reproduction, also
     "#);
     assert_snapshot!(refused("suite: tiny\ndata: {set: garments}\n"), @r#"
     s.yaml:1:1: the key "version" is missing
@@ -465,5 +465,24 @@ fn published_figures_are_about_a_model_a_class_or_an_explanation() {
          - {model: lenet, score: acuracy, published: 0.7, tolerance: 0.1, sd: 0.1, source: s}\n  \
          - {model: lenet, score: accuracy, published: 0.7, tolerance: -1, source: s}\n",
     );
-    assert_snapshot!(refused(&wrong), @"");
+    assert_snapshot!(refused(&wrong), @r#"
+    s.yaml:7:5: "f1" is a score of a class
+      name the class beside it, as in class: Shirt
+    s.yaml:8:5: "Shrit" is not a class of the data set
+      did you mean "Shirt"?
+      its classes: Shirt, T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Sneaker, Bag, Ankle boot
+    s.yaml:8:5: "accuracy" is not a score of a class
+      they are: precision, recall, sensitivity, specificity, f1
+    s.yaml:9:5: "accuracy" is a score of a model alone
+      leave out "explainer"
+    s.yaml:10:5: "cam" is not an explainer of this suite
+      its explainers: ig
+    s.yaml:11:5: unknown score "acuracy"
+      did you mean "accuracy"?
+      known scores: accuracy, macro_f1, macro_precision, macro_recall, macro_specificity, weighted_f1, weighted_precision, weighted_recall, weighted_specificity, log_loss, brier, ece, adaptive_ece, mce, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, deletion_auc, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
+    s.yaml:11:5: there is both a "tolerance" and an "sd"
+      leave one out: an sd stands for a tolerance of twice itself
+    s.yaml:12:5: the tolerance is -1
+      give a number of at least 0
+    "#);
 }
