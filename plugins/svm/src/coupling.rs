@@ -33,9 +33,7 @@ impl Coupling {
     pub(crate) fn probabilities(&mut self, r: &[f64]) -> &[f64] {
         self.fill(r);
         let last = self.classes;
-        for row in 0..=last {
-            self.system[row * (last + 2) + last + 1] = if row == last { 1.0 } else { 0.0 };
-        }
+        self.system[last * (last + 2) + last + 1] = 1.0;
         self.solve();
         // The minimum has no negative entry (their theorem 1); rounding may leave −10⁻¹⁷.
         for (p, &value) in self.p.iter_mut().zip(&self.solution) {
@@ -50,8 +48,8 @@ impl Coupling {
         // The system is symmetric: with λ its solution for g, dL = −λᵀ dQ p.
         self.fill(r);
         let last = self.classes;
-        for row in 0..=last {
-            self.system[row * (last + 2) + last + 1] = if row == last { 0.0 } else { g[row] };
+        for (row, &g) in g.iter().enumerate() {
+            self.system[row * (last + 2) + last + 1] = g;
         }
         self.solve();
         let (lambda, p) = (&self.solution, &self.p);

@@ -3,7 +3,25 @@
 //! With γ fixed at 1 / features, as in the study that the plugin follows, the scale of the
 //! features decides how wide the kernel is, and with it the accuracy. A shift changes nothing:
 //! the kernel knows differences only.
-//! TABLE
+//!
+//! Measured on Fashion-MNIST with C 10 and γ 1 / 784, by votes of pairs. The scaling was chosen on
+//! training images alone (the first two columns: 10,000 to train on, 10,000 others to measure on);
+//! the test images were looked at afterwards, with all 60,000 to train on.
+//!
+//! | scaling | held-out accuracy | macro F1 | test accuracy | macro F1 | support vectors |
+//! |---|---|---|---|---|---|
+//! | `none`, `centred` | 0.8495 | 0.8491 | 0.8716 | 0.8706 | 20,228 |
+//! | `range` | 0.8668 | 0.8669 | 0.8921 | 0.8918 | 18,316 |
+//! | `global` | 0.8737 | 0.8737 | 0.9002 | 0.9001 | 18,800 |
+//! | `feature` | 0.8714 | 0.8713 | | | |
+//! | `row` | 0.8749 | 0.8750 | 0.9044 | 0.9042 | 19,389 |
+//! | `unit_norm` | 0.7261 | 0.7036 | | | |
+//!
+//! scikit-learn's machine on `centred` pixels has 0.8716 and 20,221 support vectors. The study
+//! (0.88, 0.88) says no more than "normalised, mean subtracted"; `centred` is the plain reading,
+//! and misses its figure by 0.008. The preset `best` takes `global`: `row` is better by no more
+//! than a third of the standard error on the held-out images, and it lets every pixel change all
+//! others, so that covering a part of an image would change the rest of it too.
 
 use serde::{Deserialize, Serialize};
 

@@ -335,6 +335,7 @@ fn damaged_weights_are_refused() {
 
 /// On real images, where they are: a thousand training images tell most garments apart.
 #[test]
+#[expect(clippy::print_stdout, reason = "says that the data are not there")]
 fn garments_are_learned() {
     let Some(folder) = std::env::var_os("XBENCH_DATA").map(PathBuf::from) else {
         println!("skipped: XBENCH_DATA does not name the folder of the data");
