@@ -100,8 +100,10 @@ impl Engine {
             }
             let mut model = self.model.clone();
             model.select_output_outlets(&chosen)?;
+            let typed = model.into_typed()?;
+            check_typed_sizes(&typed)?;
             Ok(Plan {
-                plan: model.into_optimized()?.into_runnable()?,
+                plan: typed.into_optimized()?.into_runnable()?,
                 places,
                 input_shape: self.input_shape.clone(),
             })
@@ -113,20 +115,31 @@ impl Engine {
 fn check_sizes(model: &InferenceModel) -> TractResult<()> {
     for node in model.nodes() {
         for output in &node.outputs {
-            let Some(shape) = output.fact.shape.concretize() else {
-                continue;
-            };
-            let count = shape
-                .iter()
-                .filter_map(|extent| extent.to_usize().ok())
-                .try_fold(1_usize, |product, extent| product.checked_mul(extent));
-            if count.is_none_or(|count| count > MAX_ELEMENTS) {
-                bail!(
-                    "node `{}` makes a tensor of shape {shape:?}, which is too large",
-                    node.name
-                );
+            if let Some(shape) = output.fact.shape.concretize() {
+                let extents = shape.iter().filter_map(|extent| extent.to_usize().ok());
+                check_size(&node.name, extents)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The same once all shapes are known.
+fn check_typed_sizes(model: &TypedModel) -> TractResult<()> {
+    for node in model.nodes() {
+        for output in &node.outputs {
+            if let Some(shape) = output.fact.shape.as_concrete() {
+                check_size(&node.name, shape.iter().copied())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_size(node: &str, mut extents: impl Iterator<Item = usize>) -> TractResult<()> {
+    let count = extents.try_fold(1_usize, |product, extent| product.checked_mul(extent));
+    if count.is_none_or(|count| count > MAX_ELEMENTS) {
+        bail!("node `{node}` makes a tensor that is too large");
     }
     Ok(())
 }

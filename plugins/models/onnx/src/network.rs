@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::pb::ModelProto;
-use xbench_plugin::{Error, OutputKind, Result};
+use xbench_plugin::{Error, Result};
 
 use crate::classes;
 use crate::engine::{Engine, Plan};
@@ -28,7 +28,6 @@ pub(crate) struct Network {
     output: String,
     /// For each class of the data, its place in that tensor.
     order: Option<Vec<usize>>,
-    kind: OutputKind,
     layers: Vec<Layer>,
     plans: Recent<Plan>,
     backward: Recent<Backward>,
@@ -76,14 +75,13 @@ impl Network {
         let tensors = Tensors::probe(Arc::clone(proto), &graph, &engine, &x)?;
         let copies = input.copies();
         let chosen = output(params, &graph, &tensors, copies)?;
-        let (output, kind) = head(params, &graph, &chosen);
+        let output = head(params, &graph, &chosen);
         let found = outputs(&tensors, &output, copies).unwrap_or(0);
         let order = classes::order(params, found)?;
         let layers = layers(&graph, &tensors, &output, copies);
         let network = Network {
             engine,
             input,
-            kind,
             layers,
             output,
             order,
@@ -92,13 +90,16 @@ impl Network {
             plans: Recent::new(),
             backward: Recent::new(),
         };
-        network.forward(&network.output)?;
+        let mut outputs = vec![0.0; params.outputs];
+        network.predict(&middle, &mut outputs)?;
+        if params.output == "auto" && probable(&outputs) {
+            return Err(Error::invalid_argument(format!(
+                "the output `{}` seems to give probabilities, though it does not end in Softmax; set \
+                 `output: probabilities`, or `output: logits` if it does not",
+                printable(&network.output)
+            )));
+        }
         Ok(network)
-    }
-
-    /// What the outputs are.
-    pub(crate) fn kind(&self) -> OutputKind {
-        self.kind
     }
 
     /// In forward order.
@@ -264,8 +265,12 @@ fn output(params: &OnnxParams, graph: &Graph, tensors: &Tensors, copies: usize) 
     }
 }
 
-/// The tensor to read and what it holds: with `logits` a Softmax at the end is left out.
-fn head(params: &OnnxParams, graph: &Graph, output: &str) -> (String, OutputKind) {
+/// The tensor to read. Unless probabilities are wanted, a Softmax at the end is left out, so that the
+/// outputs are logits whatever the model ends in.
+fn head(params: &OnnxParams, graph: &Graph, output: &str) -> String {
+    if params.output == "probabilities" {
+        return output.to_owned();
+    }
     let mut last = output;
     while let Some(node) = graph.maker(last).filter(|node| node.op == "Identity") {
         match node.input(0) {
@@ -274,14 +279,14 @@ fn head(params: &OnnxParams, graph: &Graph, output: &str) -> (String, OutputKind
         }
     }
     let softmax = graph.maker(last).filter(|node| node.op == "Softmax");
-    match (
-        params.output.as_str(),
-        softmax.and_then(|node| node.input(0)),
-    ) {
-        ("probabilities", _) | ("auto", Some(_)) => (output.to_owned(), OutputKind::Probabilities),
-        ("logits", Some(before)) => (before.to_owned(), OutputKind::Logits),
-        _ => (output.to_owned(), OutputKind::Logits),
-    }
+    let before = softmax.and_then(|node| node.input(0));
+    before.unwrap_or(output).to_owned()
+}
+
+/// Would these outputs pass for probabilities?
+fn probable(outputs: &[f32]) -> bool {
+    let sum: f32 = outputs.iter().sum();
+    outputs.iter().all(|p| (0.0..=1.0).contains(p)) && (sum - 1.0).abs() < 1e-4
 }
 
 /// The things made last, by name.

@@ -19,7 +19,7 @@ params! {
         std: Vec<f32> = &[1.0];
         /// How channels of the data become those of the network: repeat gives grey pictures to a network for colour.
         channels: String = "as-is", ["as-is", "repeat"];
-        /// What the outputs are; auto takes a network that ends in Softmax for probabilities. With logits, a last Softmax is left out.
+        /// What the outputs are to be. Unless it is probabilities, a Softmax at the network's end is left out; auto refuses a network that gives probabilities in another way.
         output: String = "auto", ["auto", "logits", "probabilities"];
         /// Name of the network's output, where it has several and no other fits.
         output_name: Option<String> = None;

@@ -293,9 +293,7 @@ impl Weights for Onnx {
 
     fn load(&mut self, _: &Context<'_>, bytes: &[u8]) -> Result<()> {
         let proto = read::model(bytes)?;
-        let loaded = Loaded::new(&self.params, bytes.to_vec(), proto, false)?;
-        self.spec.output_kind = loaded.network.kind();
-        self.loaded = Some(loaded);
+        self.loaded = Some(Loaded::new(&self.params, bytes.to_vec(), proto, false)?);
         Ok(())
     }
 }

@@ -134,6 +134,7 @@ fn check_size(graph: &GraphProto, node: &NodeProto) -> Result<()> {
         "Expand" | "Reshape" | "Tile" => 1,
         "Range" => return check_range(graph, node),
         "Resize" => 3,
+        "Pad" => return check_pads(graph, node),
         _ => return Ok(()),
     };
     let Some(shape) = node
@@ -167,6 +168,19 @@ fn check_range(graph: &GraphProto, node: &NodeProto) -> Result<()> {
                 title(node)
             )));
         }
+    }
+    Ok(())
+}
+
+fn check_pads(graph: &GraphProto, node: &NodeProto) -> Result<()> {
+    let pads = node.input.get(1).and_then(|name| integers_of(graph, name));
+    let widest = pads.iter().flatten().map(|pad| pad.unsigned_abs()).max();
+    if widest.is_some_and(|pad| pad > MAX_ELEMENTS as u64) {
+        return Err(Error::invalid_argument(format!(
+            "{} pads by {}, which makes it larger than any tensor that is supported",
+            title(node),
+            widest.unwrap_or(0)
+        )));
     }
     Ok(())
 }

@@ -60,8 +60,9 @@ impl Tensors {
         let made: Vec<&str> = graph
             .nodes
             .iter()
+            .filter(|node| node.outputs.iter().any(|name| needed.contains(name)))
             .flat_map(|node| &node.outputs)
-            .filter(|name| needed.contains(*name))
+            .filter(|name| !name.is_empty())
             .map(String::as_str)
             .chain([graph.input.as_str()])
             .collect();
