@@ -84,7 +84,7 @@ pub fn tsne(
             .initial_embedding(start)
             .epoch_callback(|_, _: &[f32]| {
                 let epochs = done.fetch_add(1, Ordering::Relaxed) + 1;
-                if epochs % 10 == 0 {
+                if epochs.is_multiple_of(10) {
                     tell(epochs);
                 }
             })

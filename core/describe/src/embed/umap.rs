@@ -157,7 +157,7 @@ fn optimise(points: &mut [[f32; 2]], edges: &[Edge], rng: &mut Rng, watch: Watch
                 }
             }
         }
-        if (epoch + 1) % 10 == 0 {
+        if (epoch + 1).is_multiple_of(10) {
             tell(epoch + 1);
         }
     }
