@@ -140,7 +140,11 @@ fn a_header_of_20000_by_20000_is_refused_before_anything_is_allocated() {
 #[test]
 fn what_breaks_off_is_refused_wherever_it_does() {
     let noisy = image::RgbImage::from_fn(64, 64, |x, y| {
-        image::Rgb([((x * 37) ^ (y * 11)) as u8, (x * y) as u8, (x + 3 * y) as u8])
+        image::Rgb([
+            ((x * 37) ^ (y * 11)) as u8,
+            (x * y) as u8,
+            (x + 3 * y) as u8,
+        ])
     });
     for (format, extension) in [(ImageFormat::Png, "png"), (ImageFormat::Jpeg, "jpg")] {
         let whole = encoded(noisy.clone(), format);
