@@ -1,6 +1,7 @@
 //! Rows packed as the right-hand side of matrix products, and kernel values against them.
 
-use xbench_nn::kernel::tile::{Gather, Multiply, Packed, Rows, Run, multiply, vectorised};
+use pulp::{Arch, Simd, WithSimd};
+use xbench_nn::kernel::tile::{Gather, Multiply, Packed, Rows, Run, multiply};
 
 use crate::exp::exp_negative;
 
@@ -103,14 +104,12 @@ impl Panels {
             out_stride: stride,
         });
         let columns = &self.norms[panel * PANEL..(panel + 1) * PANEL];
-        vectorised(|| {
-            for (row, &norm) in out.chunks_mut(stride).zip(norms) {
-                for (value, &column) in row[..PANEL].iter_mut().zip(columns) {
-                    let distance = (-2.0_f32).mul_add(*value, norm + column);
-                    let distance = if distance < 0.0 { 0.0 } else { distance };
-                    *value = exp_negative(-gamma * distance);
-                }
-            }
+        Arch::new().dispatch(Exponentials {
+            products: out,
+            stride,
+            norms,
+            columns,
+            gamma,
         });
     }
 
@@ -122,6 +121,31 @@ impl Panels {
         }
         let from = self.packed[panel].data();
         to.fill(|row, feature| from[feature * PANEL + row]);
+    }
+}
+
+/// Turns products of rows with a panel into kernel values. A type of its own, since what
+/// `dispatch` calls must be inlined to be compiled for the widest vectors, and a closure may not be.
+struct Exponentials<'a> {
+    products: &'a mut [f32],
+    stride: usize,
+    norms: &'a [f32],
+    columns: &'a [f32],
+    gamma: f32,
+}
+
+impl WithSimd for Exponentials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (row, &norm) in self.products.chunks_mut(self.stride).zip(self.norms) {
+            for (value, &column) in row[..PANEL].iter_mut().zip(self.columns) {
+                let distance = (-2.0_f32).mul_add(*value, norm + column);
+                let distance = if distance < 0.0 { 0.0 } else { distance };
+                *value = exp_negative(-self.gamma * distance);
+            }
+        }
     }
 }
 

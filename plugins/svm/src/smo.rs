@@ -9,6 +9,8 @@
 //! "Working Set Selection Using Second Order Information for Training Support Vector Machines",
 //! 2005, WSS 2); it stops at libsvm's rule, a largest violation below the tolerance.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::cache::KernelRows;
 use crate::{Stop, SvmError};
 
@@ -184,84 +186,24 @@ impl Smo {
 
     /// F −= step (K_i − K_j); then the largest F that may grow and the smallest that may shrink.
     fn update(&mut self, step: f64, row_i: &[f32], row_j: &[f32]) -> (Best, f64) {
-        xbench_nn::kernel::tile::vectorised(|| {
-            let mut best = [f64::NEG_INFINITY; LANES];
-            let mut at = [0_u32; LANES];
-            let mut lowest = [f64::INFINITY; LANES];
-            let (f, _) = self.f.as_chunks_mut::<LANES>();
-            let (grow, _) = self.may_grow.as_chunks::<LANES>();
-            let (shrink, _) = self.may_shrink.as_chunks::<LANES>();
-            let (row_i, _) = row_i.as_chunks::<LANES>();
-            let (row_j, _) = row_j.as_chunks::<LANES>();
-            let masks = grow.iter().zip(shrink);
-            let kernels = row_i.iter().zip(row_j);
-            for (chunk, ((f, (grow, shrink)), (k_i, k_j))) in
-                f.iter_mut().zip(masks).zip(kernels).enumerate()
-            {
-                for lane in 0..LANES {
-                    let value = f[lane] - step * f64::from(k_i[lane] - k_j[lane]);
-                    f[lane] = value;
-                    let growing = value + f64::from(grow[lane]);
-                    let better = growing > best[lane];
-                    best[lane] = if better { growing } else { best[lane] };
-                    at[lane] = if better { chunk as u32 } else { at[lane] };
-                    let shrinking = value + f64::from(shrink[lane]);
-                    lowest[lane] = if shrinking < lowest[lane] {
-                        shrinking
-                    } else {
-                        lowest[lane]
-                    };
-                }
-            }
-            let mut found = Best {
-                column: at[0] as usize * LANES,
-                value: best[0],
-            };
-            let mut low = lowest[0];
-            for lane in 1..LANES {
-                if best[lane] > found.value {
-                    found = Best {
-                        column: at[lane] as usize * LANES + lane,
-                        value: best[lane],
-                    };
-                }
-                low = low.min(lowest[lane]);
-            }
-            (found, low)
+        Arch::new().dispatch(Update {
+            f: &mut self.f,
+            may_grow: &self.may_grow,
+            may_shrink: &self.may_shrink,
+            step,
+            row_i,
+            row_j,
         })
     }
 
     /// Among the columns that may shrink and whose F is smaller, the one with the largest
     /// (F_i − F_j)² / (K_ii + K_jj − 2 K_ij).
     fn partner(&self, grow: Best, row: &[f32]) -> usize {
-        xbench_nn::kernel::tile::vectorised(|| {
-            let mut best = [f32::NEG_INFINITY; LANES];
-            let mut at = [0_u32; LANES];
-            let (f, _) = self.f.as_chunks::<LANES>();
-            let (shrink, _) = self.may_shrink.as_chunks::<LANES>();
-            let (row, _) = row.as_chunks::<LANES>();
-            for (chunk, ((f, shrink), k)) in f.iter().zip(shrink).zip(row).enumerate() {
-                for lane in 0..LANES {
-                    let fall = (grow.value - f[lane]) as f32 - shrink[lane];
-                    let curvature = 2.0 - 2.0 * k[lane];
-                    let curvature = if curvature > TAU as f32 {
-                        curvature
-                    } else {
-                        TAU as f32
-                    };
-                    let gain = fall * fall / curvature;
-                    let better = fall > 0.0 && gain > best[lane];
-                    best[lane] = if better { gain } else { best[lane] };
-                    at[lane] = if better { chunk as u32 } else { at[lane] };
-                }
-            }
-            let mut found = (best[0], at[0] as usize * LANES);
-            for lane in 1..LANES {
-                if best[lane] > found.0 {
-                    found = (best[lane], at[lane] as usize * LANES + lane);
-                }
-            }
-            found.1
+        Arch::new().dispatch(Partner {
+            f: &self.f,
+            may_shrink: &self.may_shrink,
+            highest: grow.value,
+            row,
         })
     }
 
@@ -320,5 +262,110 @@ impl Smo {
         } else {
             (above + below) / 2.0
         }
+    }
+}
+
+/// The loop of [`Smo::update`]. A type of its own, since what `dispatch` calls must be inlined to
+/// be compiled for the widest vectors, and a closure may not be.
+struct Update<'a> {
+    f: &'a mut [f64],
+    may_grow: &'a [f32],
+    may_shrink: &'a [f32],
+    step: f64,
+    row_i: &'a [f32],
+    row_j: &'a [f32],
+}
+
+impl WithSimd for Update<'_> {
+    type Output = (Best, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (Best, f64) {
+        let mut best = [f64::NEG_INFINITY; LANES];
+        let mut at = [0_u32; LANES];
+        let mut lowest = [f64::INFINITY; LANES];
+        let (f, _) = self.f.as_chunks_mut::<LANES>();
+        let (grow, _) = self.may_grow.as_chunks::<LANES>();
+        let (shrink, _) = self.may_shrink.as_chunks::<LANES>();
+        let (row_i, _) = self.row_i.as_chunks::<LANES>();
+        let (row_j, _) = self.row_j.as_chunks::<LANES>();
+        let masks = grow.iter().zip(shrink);
+        let kernels = row_i.iter().zip(row_j);
+        for (chunk, ((f, (grow, shrink)), (k_i, k_j))) in
+            f.iter_mut().zip(masks).zip(kernels).enumerate()
+        {
+            for lane in 0..LANES {
+                let value = f[lane] - self.step * f64::from(k_i[lane] - k_j[lane]);
+                f[lane] = value;
+                let growing = value + f64::from(grow[lane]);
+                let better = growing > best[lane];
+                best[lane] = if better { growing } else { best[lane] };
+                at[lane] = if better { chunk as u32 } else { at[lane] };
+                let shrinking = value + f64::from(shrink[lane]);
+                lowest[lane] = if shrinking < lowest[lane] {
+                    shrinking
+                } else {
+                    lowest[lane]
+                };
+            }
+        }
+        let mut found = Best {
+            column: at[0] as usize * LANES,
+            value: best[0],
+        };
+        let mut low = lowest[0];
+        for lane in 1..LANES {
+            if best[lane] > found.value {
+                found = Best {
+                    column: at[lane] as usize * LANES + lane,
+                    value: best[lane],
+                };
+            }
+            low = low.min(lowest[lane]);
+        }
+        (found, low)
+    }
+}
+
+/// The loop of [`Smo::partner`].
+struct Partner<'a> {
+    f: &'a [f64],
+    may_shrink: &'a [f32],
+    highest: f64,
+    row: &'a [f32],
+}
+
+impl WithSimd for Partner<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        let mut best = [f32::NEG_INFINITY; LANES];
+        let mut at = [0_u32; LANES];
+        let (f, _) = self.f.as_chunks::<LANES>();
+        let (shrink, _) = self.may_shrink.as_chunks::<LANES>();
+        let (row, _) = self.row.as_chunks::<LANES>();
+        for (chunk, ((f, shrink), k)) in f.iter().zip(shrink).zip(row).enumerate() {
+            for lane in 0..LANES {
+                let fall = (self.highest - f[lane]) as f32 - shrink[lane];
+                let curvature = 2.0 - 2.0 * k[lane];
+                let curvature = if curvature > TAU as f32 {
+                    curvature
+                } else {
+                    TAU as f32
+                };
+                let gain = fall * fall / curvature;
+                let better = fall > 0.0 && gain > best[lane];
+                best[lane] = if better { gain } else { best[lane] };
+                at[lane] = if better { chunk as u32 } else { at[lane] };
+            }
+        }
+        let mut found = (best[0], at[0] as usize * LANES);
+        for lane in 1..LANES {
+            if best[lane] > found.0 {
+                found = (best[lane], at[lane] as usize * LANES + lane);
+            }
+        }
+        found.1
     }
 }
