@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::Value;
 use xbench_data::SetRef;
 
+use crate::commands::describe::{DESCRIBE_EXAMPLES, DescribeArgs};
+
 /// Benchmarks explanations of image classifiers: every model and method side by side, with
 /// confidence intervals.
 #[derive(Debug, Parser)]
@@ -332,6 +334,9 @@ pub(crate) enum PluginCommand {
 pub(crate) enum DataCommand {
     /// The data sets xbench knows
     List(FormatArgs),
+    /// Describe a data set: tables and pictures of what is in it
+    #[command(after_help = DESCRIBE_EXAMPLES)]
+    Describe(DescribeArgs),
     /// Download a data set into the cache, checksums verified
     Fetch {
         /// Its name

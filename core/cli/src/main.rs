@@ -1,6 +1,7 @@
 //! The `xbench` command: flags, help, exit codes, and nothing else.
 
 mod args;
+mod classification;
 mod commands;
 mod pictures;
 mod progress;

@@ -1,44 +1,53 @@
-//! Who agrees with whom and which classes are confused: pictures beside a run's tables, or text.
+//! Who agrees with whom and how right the models are: pictures beside a run's tables, or text.
 
 use std::path::Path;
 
 use xbench_record::write_file;
 use xbench_report::{
-    AgreementMatrix, ConfusionMatrix, FigureError, Style, agreement_image, agreement_text,
-    confusion_image, confusion_text, encode_png,
+    AgreementMatrix, FigureError, Style, agreement_image, agreement_text, classification_text,
+    comparison_markdown, confusion_text, encode_png,
 };
 use xbench_run::{ModelSummary, RunError, Summary};
 
-/// Writes `agreement-<model>.png` and `confusion/<model>.png` into the folder of results.
+use crate::classification;
+
+/// Writes the pictures of a run, or of a part of it, into its folder of results.
 pub(crate) fn write(summary: &Summary) -> Result<(), RunError> {
+    let folder = &summary.folder;
     for model in &summary.models {
         if let Some(matrix) = agreement(summary, model) {
-            let path = summary
-                .folder
-                .join(format!("agreement-{}.png", model.model));
+            let path = folder.join(format!("agreement-{}.png", model.model));
             keep(
                 &path,
                 agreement_image(&matrix).and_then(|image| encode_png(&image)),
             )?;
         }
-        if let Some(matrix) = confusion(summary, model) {
-            let path = summary
-                .folder
-                .join(format!("confusion/{}.png", model.model));
+        let pictures = folder.join("pictures");
+        for (kind, picture) in classification::pictures(summary, model) {
+            std::fs::create_dir_all(&pictures)
+                .map_err(|error| RunError::Files(format!("{}: {error}", pictures.display())))?;
             keep(
-                &path,
-                confusion_image(&matrix).and_then(|image| encode_png(&image)),
+                &pictures.join(format!("{}-{kind}.png", model.model)),
+                picture.and_then(|picture| encode_png(&picture)),
             )?;
         }
+    }
+    let comparisons = classification::comparisons(summary);
+    if !comparisons.is_empty() {
+        let markdown = comparison_markdown(&comparisons);
+        keep(&folder.join("reproduction.md"), Ok(markdown.into_bytes()))?;
     }
     Ok(())
 }
 
-/// The same matrices as text.
+/// Reports and matrices as text.
 pub(crate) fn details(summary: &Summary, style: &Style) -> String {
     let mut text = String::new();
     for model in &summary.models {
-        if let Some(matrix) = confusion(summary, model) {
+        if let Some(report) = classification::report(summary, model) {
+            text.push_str(&format!("\n{}", classification_text(&report, style)));
+        }
+        if let Some(matrix) = classification::confusion(summary, model) {
             text.push_str(&format!("\n{}", confusion_text(&matrix, style)));
         }
         if let Some(matrix) = agreement(summary, model) {
@@ -80,17 +89,5 @@ fn agreement(summary: &Summary, model: &ModelSummary) -> Option<AgreementMatrix>
         ),
         labels,
         values,
-    })
-}
-
-fn confusion(summary: &Summary, model: &ModelSummary) -> Option<ConfusionMatrix> {
-    let counts = model.accuracy.as_ref()?.confusion.counts();
-    Some(ConfusionMatrix {
-        title: format!("{}: label × prediction, {}", model.model, summary.data_set),
-        classes: summary.classes.clone(),
-        counts: counts
-            .chunks(summary.classes.len().max(1))
-            .map(<[u64]>::to_vec)
-            .collect(),
     })
 }

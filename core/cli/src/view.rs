@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use xbench_metrics::{Direction as Better, find};
 use xbench_report::{
-    CellFailure, Column, Direction, Estimate, LeaderboardView, ModelBlock, ReproductionRow, Row,
-    RowStatus, Verdict,
+    CellFailure, Column, Direction, Estimate, LeaderboardView, ModelBlock, Row, RowStatus,
 };
 use xbench_run::{CellSummary, ModelSummary, Summary};
 
-fn estimate(from: xbench_run::Estimate) -> Estimate {
+pub(crate) fn estimate(from: xbench_run::Estimate) -> Estimate {
     Estimate {
         value: from.value,
         low: from.low,
@@ -70,13 +69,17 @@ fn title(id: &str) -> String {
     .to_owned()
 }
 
+/// A model's label, with its preset.
+pub(crate) fn model_name(model: &ModelSummary) -> String {
+    match model.preset.as_str() {
+        "" => model.model.clone(),
+        preset => format!("{} ({preset})", model.model),
+    }
+}
+
 fn block(model: &ModelSummary, ids: &[&String]) -> ModelBlock {
-    let preset = match model.preset.as_str() {
-        "" => String::new(),
-        preset => format!(" ({preset})"),
-    };
     ModelBlock {
-        name: format!("{}{preset}", model.model),
+        name: model_name(model),
         accuracy: model
             .accuracy
             .as_ref()
@@ -171,31 +174,6 @@ fn commonest_reason(model: &ModelSummary, id: &str) -> String {
             reason.replace('_', " ")
         )
     })
-}
-
-/// Published figures beside ours.
-pub(crate) fn reproduction(summary: &Summary) -> Vec<ReproductionRow> {
-    let rows = summary.reproduction.iter().map(|row| ReproductionRow {
-        what: format!("{} ({}) {}", row.model, row.preset, row.score),
-        source: row.source.clone(),
-        published: row.published,
-        measured: row.measured.map(estimate),
-        verdict: verdict(&row.verdict, &row.score),
-    });
-    rows.collect()
-}
-
-/// A verdict of the table in words of better and worse.
-fn verdict(word: &str, score: &str) -> Verdict {
-    let lower_is_better = find(score).is_some_and(|score| score.direction == Better::Lower);
-    match word {
-        "agrees" => Verdict::Reproduced,
-        "above" if lower_is_better => Verdict::Worse,
-        "above" => Verdict::Better,
-        "below" if lower_is_better => Verdict::Better,
-        "below" => Verdict::Worse,
-        _ => Verdict::NotMeasured,
-    }
 }
 
 /// Cells without a result, with what to do about them.

@@ -13,6 +13,7 @@ mod bench;
 mod cells;
 mod checkpoint;
 mod classification;
+mod contrast;
 mod error;
 mod evaluate;
 mod explain;
@@ -42,8 +43,9 @@ pub use inspect::{Importance, InspectRequest, Inspected, inspect};
 pub use observer::{Observer, Silent};
 pub use run::{RunRequest, check_suite, run};
 pub use summary::{
-    AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification, Estimate,
-    Example, ExampleKind, ExamplePicture, ModelSummary, ReproductionSummary, Summary,
+    AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification,
+    ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,
+    ReproductionSummary, Summary,
 };
 pub use task::TrainingStep;
 pub use train::{TrainRequest, Trained, train};

@@ -65,6 +65,10 @@ pub(crate) fn publish(
             &reproduction(&reproduction_rows(summary))?,
         )?;
     }
+    if !summary.contrasts.is_empty() {
+        let table = crate::contrast::table(&summary.contrasts);
+        write_table(folder, "contrasts.csv", &table)?;
+    }
     remove_leftovers(session, summary)?;
     let names: Vec<&str> = summary.classes.iter().map(String::as_str).collect();
     for model in &summary.models {

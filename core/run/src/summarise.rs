@@ -9,6 +9,7 @@ use xbench_stats::{DEFAULT_DRAWS, Resamples, mean_intervals_masked, median_inter
 use crate::agreement::agreement;
 use crate::cells::CellResult;
 use crate::classification::{Answers, classify};
+use crate::contrast::contrasts;
 use crate::models::{ModelResult, ReadyModel};
 use crate::ranks::Ranks;
 use crate::reproduction::reproduction;
@@ -67,6 +68,7 @@ pub(crate) fn summarise(
             .filter(|cell| !cell.is_ok() && cell.status != Status::Unsupported)
             .count(),
         agreement: agreement_summaries(session, results, &resamples),
+        contrasts: contrasts(session, results, &resamples),
         models: summaries,
         reproduction,
         warnings: session.warnings.clone(),

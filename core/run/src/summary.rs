@@ -61,6 +61,9 @@ pub struct Summary {
     pub agreement: Vec<AgreementSummary>,
     /// Published figures beside ours.
     pub reproduction: Vec<ReproductionSummary>,
+    /// Models compared with other models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contrasts: Vec<ContrastSummary>,
     /// What a reader must know: a substitute data set, say.
     pub warnings: Vec<String>,
     /// Cells that failed, crashed or timed out.
@@ -283,4 +286,26 @@ pub struct ReproductionSummary {
     pub reason: String,
     /// Where it was published.
     pub source: String,
+}
+
+/// Some models' explanations against others', over the same rows.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContrastSummary {
+    /// Name of the comparison.
+    pub name: String,
+    /// Label of the explainer.
+    pub explainer: String,
+    /// Id of the score.
+    pub score: String,
+    /// Mean of the models.
+    pub models: Option<Estimate>,
+    /// Mean of those they are compared with.
+    pub against: Option<Estimate>,
+    /// Mean difference over the rows that both have, with its paired interval.
+    pub difference: Option<Estimate>,
+    /// Of a Wilcoxon signed-rank test, Holm-corrected over the comparison.
+    pub p: Option<f64>,
+    /// `better` or `worse` where the interval leaves out 0, else `undecided`; `not measured` where
+    /// a model or explanation is missing.
+    pub verdict: String,
 }

@@ -24,8 +24,8 @@ use self::training::{ToHost, TrainingRows};
 use crate::bench::hex;
 use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
 use crate::task::{
-    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, OutputFacts, PluginRef, Reply, RowLayout, Task,
-    Timing, message_of, pack_trees, unpack_images,
+    Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, OutputFacts, PluginRef, Reply,
+    RowLayout, Task, Timing, message_of, pack_trees, unpack_images,
 };
 
 /// Rows the proxy hands to a model in one call: beyond that its buffers leave the caches.

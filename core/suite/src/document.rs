@@ -76,6 +76,9 @@ pub(crate) struct Document {
     /// Published figures to compare with what is measured.
     #[serde(default)]
     pub(crate) reproduction: Vec<At<ReproductionDoc>>,
+    /// Models to be compared with other models, explanation by explanation, on the same rows.
+    #[serde(default)]
+    pub(crate) compare: Vec<At<CompareDoc>>,
     /// Further parts, run after this one: other data, or other models on other data. What a part
     /// does not say is as above; its results stand in a folder of their own, `<suite>-<part>`.
     #[serde(default)]
@@ -129,6 +132,29 @@ pub(crate) struct PartDoc {
     /// Published figures to compare with what is measured in this part.
     #[serde(default)]
     pub(crate) reproduction: Vec<At<ReproductionDoc>>,
+    /// Models to be compared with other models of this part.
+    #[serde(default)]
+    pub(crate) compare: Vec<At<CompareDoc>>,
+}
+
+/// Are the explanations of some models better than those of others, on the same rows?
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping like {name: with-masks, models: [a], against: [b], explainers: [gradient], scores: [relevance_mass]}"
+)]
+#[schemars(rename = "Compare")]
+pub(crate) struct CompareDoc {
+    /// Name of the comparison.
+    pub(crate) name: String,
+    /// Labels of models; of several (seeds, say) the mean per row counts.
+    pub(crate) models: Vec<String>,
+    /// Labels of the models they are compared with.
+    pub(crate) against: Vec<String>,
+    /// Labels of explainers.
+    pub(crate) explainers: Vec<String>,
+    /// Scores of explanations.
+    pub(crate) scores: Vec<ScoreDoc>,
 }
 
 fn written<T>(value: T) -> At<T> {

@@ -31,5 +31,6 @@ pub use identity::{CellIdentity, ChunkIdentity, ExplainerSeed, Key};
 pub use plan::{Cell, Plan, chunk_rows};
 pub use plugin_use::{PluginUse, parse_plugin_use, parse_plugin_uses};
 pub use suite::{
-    Accuracy, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite, Target, Timing,
+    Accuracy, Compare, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite,
+    Target, Timing,
 };

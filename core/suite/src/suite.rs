@@ -58,6 +58,8 @@ pub struct Suite {
     pub plugins: Vec<PathBuf>,
     /// Published figures to compare with.
     pub reproduction: Vec<Reproduction>,
+    /// Models compared with other models.
+    pub compare: Vec<Compare>,
     /// Further parts, run after this one: whole suites called `<suite>-<part>`, without parts.
     pub parts: Vec<Suite>,
 }
@@ -194,6 +196,21 @@ pub struct Timing {
     pub repeats: usize,
     /// Measurements thrown away before them.
     pub warmup: usize,
+}
+
+/// Models compared with other models, explanation by explanation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compare {
+    /// Name.
+    pub name: String,
+    /// Labels of models of the suite; of several the mean per row counts.
+    pub models: Vec<String>,
+    /// Labels of the models they are compared with.
+    pub against: Vec<String>,
+    /// Labels of explainers or controls of the suite.
+    pub explainers: Vec<String>,
+    /// Ids of scores of explanations, in the catalogue.
+    pub scores: Vec<String>,
 }
 
 /// A published figure.

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is collected, so that a user mends a file once.
 
+mod compare;
 mod reproduction;
 
 use std::collections::BTreeMap;
@@ -101,15 +102,14 @@ impl Checker<'_> {
         let timing = self.timing(&document.timing);
         let chunk = self.whole("chunk", &document.chunk, 1, 4096);
         let deadline = self.deadline(&document.deadline);
-        let reproduction = self.reproduction(
-            document.reproduction,
-            &Figures {
-                models: &models,
-                explainers: &explainers,
-                controls: &controls,
-                set: set.as_ref(),
-            },
-        );
+        let about = Figures {
+            models: &models,
+            explainers: &explainers,
+            controls: &controls,
+            set: set.as_ref(),
+        };
+        let reproduction = self.reproduction(document.reproduction, &about);
+        let compare = self.compare(document.compare, &about);
         let mut whole = Suite {
             file: self.file.to_owned(),
             name: suite.value,
@@ -130,6 +130,7 @@ impl Checker<'_> {
             deadline,
             plugins: document.plugins.into_iter().map(PathBuf::from).collect(),
             reproduction,
+            compare,
             parts: Vec::new(),
         };
         whole.parts = self.parts(document.also, &whole);
@@ -176,6 +177,14 @@ impl Checker<'_> {
             ),
             (None, None) => (whole.explainers.clone(), whole.controls.clone()),
         };
+        let about = Figures {
+            models: &models,
+            explainers: &explainers,
+            controls: &controls,
+            set: set.as_ref(),
+        };
+        let reproduction = self.reproduction(part.reproduction, &about);
+        let compare = self.compare(part.compare, &about);
         Suite {
             name,
             summary: part.summary.unwrap_or_else(|| whole.summary.clone()),
@@ -197,15 +206,8 @@ impl Checker<'_> {
             chunk: part
                 .chunk
                 .map_or(whole.chunk, |chunk| self.whole("chunk", &chunk, 1, 4096)),
-            reproduction: self.reproduction(
-                part.reproduction,
-                &Figures {
-                    models: &models,
-                    explainers: &explainers,
-                    controls: &controls,
-                    set: set.as_ref(),
-                },
-            ),
+            reproduction,
+            compare,
             models,
             explainers,
             controls,

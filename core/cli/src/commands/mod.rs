@@ -1,6 +1,7 @@
 //! One file a command: flags in, request out, answer printed.
 
 pub(crate) mod data;
+pub(crate) mod describe;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod plan;

@@ -1,10 +1,13 @@
 //! `xbench run`.
 
 use xbench_record::ExitCode;
-use xbench_report::{Style, failures_text, leaderboard_text, reproduction_text};
-use xbench_run::{RunError, RunRequest, Summary};
+use xbench_report::{
+    Cell, Style, Table, TableColumn, comparison_text, failures_text, leaderboard_text, models_text,
+};
+use xbench_run::{ContrastSummary, Estimate, RunError, RunRequest, Summary};
 
 use crate::args::{Format, RunArgs};
+use crate::classification;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::terminal::{complain, emit, emit_json, style};
@@ -56,13 +59,57 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
 
 fn text_of(summary: &Summary, details: bool, style: &Style) -> String {
     let mut text = leaderboard_text(&view::leaderboard(summary), style);
-    let reproduction = view::reproduction(summary);
-    if !reproduction.is_empty() {
+    text.push('\n');
+    text.push_str(&models_text(&classification::lines(summary), style));
+    let comparisons = classification::comparisons(summary);
+    if !comparisons.is_empty() {
         text.push('\n');
-        text.push_str(&reproduction_text(&reproduction, style));
+        text.push_str(&comparison_text(&comparisons, style));
+    }
+    if !summary.contrasts.is_empty() {
+        text.push('\n');
+        text.push_str(&contrasts_text(&summary.contrasts, style));
     }
     if details {
         text.push_str(&pictures::details(summary, style));
     }
     text
+}
+
+/// Models compared with other models, a line for each explainer and score.
+fn contrasts_text(contrasts: &[ContrastSummary], style: &Style) -> String {
+    let mut table = Table::new(vec![
+        TableColumn::left("comparison"),
+        TableColumn::left("explainer"),
+        TableColumn::left("score"),
+        TableColumn::right("models"),
+        TableColumn::right("against"),
+        TableColumn::right("difference"),
+        TableColumn::right("p"),
+        TableColumn::left(""),
+    ]);
+    let mean = |estimate: Option<Estimate>| {
+        Cell::new(estimate.map_or_else(|| "–".to_owned(), |one| format!("{:.3}", one.value)))
+    };
+    for one in contrasts {
+        let difference = one.difference.map_or_else(
+            || "–".to_owned(),
+            |d| format!("{:+.3} [{:+.3}, {:+.3}]", d.value, d.low, d.high),
+        );
+        let p = one.p.map_or_else(|| "–".to_owned(), |p| format!("{p:.2e}"));
+        table.row(vec![
+            Cell::new(one.name.clone()),
+            Cell::new(one.explainer.clone()),
+            Cell::new(one.score.clone()),
+            mean(one.models),
+            mean(one.against),
+            Cell::new(difference),
+            Cell::new(p),
+            Cell::new(one.verdict.clone()),
+        ]);
+    }
+    format!(
+        "models compared (paired over the same rows; difference with 95% interval; p: Wilcoxon, Holm)\n{}",
+        table.render(style)
+    )
 }

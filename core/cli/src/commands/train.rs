@@ -1,9 +1,12 @@
 //! `xbench train`.
 
 use serde_json::{Map, Value, json};
-use xbench_record::ExitCode;
-use xbench_report::{Cell, EpochPoint, Table, TableColumn, training_summary};
-use xbench_run::{GridRequest, GridResult, RunError, TrainRequest};
+use xbench_record::{ExitCode, write_file};
+use xbench_report::{
+    Cell, CurvePoint, EpochPoint, Table, TableColumn, TrainingCurve, encode_png, training_image,
+    training_summary,
+};
+use xbench_run::{GridRequest, GridResult, RunError, TrainRequest, Trained};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
@@ -65,14 +68,39 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, RunError> {
             trained.recipe["test_images"],
         ));
     }
+    draw_curve(&args.model, &trained, kept)?;
     text.push_str(&format!(
-        "weights {}\nrecipe  {}\ncurve   {}\n",
+        "weights {}\nrecipe  {}\ncurve   {}, drawn beside it\n",
         trained.weights.display(),
         trained.recipe_file.display(),
         trained.curve_file.display()
     ));
     emit(&text)?;
     Ok(ExitCode::Fine)
+}
+
+/// Draws the curve beside its file; a model that is not trained in epochs has none.
+fn draw_curve(model: &str, trained: &Trained, kept: u64) -> Result<(), RunError> {
+    if trained.curve.is_empty() {
+        return Ok(());
+    }
+    let points = trained.curve.iter().map(|step| CurvePoint {
+        epoch: u64::from(step.epoch),
+        train_loss: Some(step.loss),
+        train_accuracy: Some(step.accuracy),
+        validation_loss: step.validation_loss,
+        validation_accuracy: step.validation_accuracy,
+    });
+    let curve = TrainingCurve {
+        title: format!("{model}: training"),
+        epochs: points.collect(),
+        kept_epoch: Some(kept),
+    };
+    let path = trained.curve_file.with_extension("png");
+    let png = training_image(&curve)
+        .and_then(|picture| encode_png(&picture))
+        .map_err(|error| RunError::Files(format!("{}: {error}", path.display())))?;
+    write_file(&path, &png).map_err(|error| RunError::Files(error.to_string()))
 }
 
 /// The combinations, the best one marked.

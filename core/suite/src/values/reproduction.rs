@@ -61,7 +61,7 @@ impl Checker<'_> {
         .collect()
     }
 
-    fn one_of<'n>(
+    pub(super) fn one_of<'n>(
         &mut self,
         at: Location,
         name: &str,
