@@ -23,7 +23,7 @@ struct Print(Instant);
 impl FitMonitor for Print {
     fn step(&mut self, step: &FitStep) -> Result<()> {
         let seconds = self.0.elapsed().as_secs_f64();
-        if step.epoch <= 3 || step.epoch % 10 == 0 {
+        if step.epoch <= 3 || step.epoch.is_multiple_of(10) {
             println!(
                 "round {:4}  {seconds:7.2} s  {:.3} s/round  train {:.4} {:.4}  held out {:.4} {:.4}",
                 step.epoch,

@@ -33,9 +33,9 @@ pub(super) fn gradients(
         .map(|pairs| pairs.chunks_mut(JOB))
         .collect();
     // Jobs do not straddle the border between training and held-out rows.
-    let mut jobs: Vec<(usize, usize, Vec<&mut [[f32; 2]]>)> = Vec::new();
+    let mut jobs = Vec::new();
     for from in (0..training).step_by(JOB) {
-        let chunks = by_class.iter_mut().filter_map(Iterator::next).collect();
+        let chunks: Vec<_> = by_class.iter_mut().filter_map(Iterator::next).collect();
         jobs.push((from, training.min(from + JOB), chunks));
     }
     for from in (training..rows).step_by(JOB) {
@@ -97,11 +97,11 @@ mod tests {
         let labels = [1, 0, 1];
         let mut pairs = vec![vec![[0.0; 2]; 2]; 3];
         let [training, held] = gradients(&Threads::one(), &margins, &labels, &mut pairs);
-        for class in 0..3 {
+        for (class, pairs) in pairs.iter().enumerate() {
             let p = 1.0f32 / 3.0;
             let want = if class == 1 { p - 1.0 } else { p };
-            assert!((pairs[class][0][0] - want).abs() < 1e-6);
-            assert!((pairs[class][0][1] - 2.0 * p * (1.0 - p)).abs() < 1e-6);
+            assert!((pairs[0][0] - want).abs() < 1e-6);
+            assert!((pairs[0][1] - 2.0 * p * (1.0 - p)).abs() < 1e-6);
         }
         let loss = |m: [f64; 3]| {
             let sum: f64 = m.iter().map(|m| m.exp()).sum();

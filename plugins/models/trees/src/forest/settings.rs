@@ -15,8 +15,9 @@ params! {
         min_samples_split: u32 = 2, 2..=1_000_000;
         /// Least rows of a leaf.
         min_samples_leaf: u32 = 1, 1..=1_000_000;
-        /// Weights of the classes: all alike, such that all classes weigh the same in the training
-        /// rows, or such that they do in each tree's draw.
+        /// Weights of the classes in the trees: all alike, such that all classes weigh the same in
+        /// the training rows, or such that they do in each tree's draw. Rows are drawn alike in any
+        /// case (scikit-learn 1.9 draws by weight where this says balanced, earlier versions as here).
         class_weight: String = "none", ["none", "balanced", "balanced_subsample"];
         /// Grow each tree on as many rows as there are, drawn with replacement.
         bootstrap: bool = true;
