@@ -30,21 +30,27 @@ fn words(list: &[&str]) -> Vec<String> {
 
 impl Registry for Standard {
     fn models(&self) -> Vec<Known> {
-        let model = |short: &str, provides: &[&str]| Known {
-            provides: words(provides),
-            presets: words(&["published", "best"]),
+        let model = |short: &str, can: &[&str], presets: &[&str]| Known {
+            provides: can
+                .iter()
+                .chain(&["predict"])
+                .map(|can| format!("xbench.model.{can}/1"))
+                .collect(),
+            presets: words(presets),
             ..known(short)
         };
+        let (study, forest) = (["published", "best"], ["default", "published"]);
         vec![
-            model(
-                "cnn-gap",
-                &[
-                    "xbench.model.predict/1",
-                    "xbench.model.vjp/1",
-                    "xbench.model.linear/1",
-                ],
-            ),
-            model("lenet", &["xbench.model.predict/1", "xbench.model.vjp/1"]),
+            model("cnn-gap", &["vjp", "linear"], &study),
+            model("lenet", &["vjp"], &study),
+            model("cnn-plain", &["vjp"], &study),
+            model("cnn-dropout", &["vjp"], &study),
+            model("hybrid-cnn", &["vjp", "linear"], &study),
+            model("hybrid", &["vjp", "linear"], &study),
+            model("svm-mask", &["vjp"], &study),
+            model("xgboost", &["trees"], &study),
+            model("random-forest", &["trees"], &forest),
+            model("resnet-spn", &["vjp", "segment"], &["quick", "full"]),
         ]
     }
 
@@ -56,6 +62,8 @@ impl Registry for Standard {
         let mut all = vec![
             explainer("cam", "xbench.model.linear/1"),
             explainer("occlusion", "xbench.model.predict/1"),
+            explainer("sliding-mask", "xbench.model.predict/1"),
+            explainer("segmentation", "xbench.model.segment/1"),
         ];
         for short in [
             "gradcam",
@@ -146,9 +154,11 @@ fn every_suite_is_valid_and_so_says_the_schema() {
             path.file_stem().unwrap().to_str(),
             Some(suite.name.as_str())
         );
-        suite
-            .check(&Standard)
-            .unwrap_or_else(|error| panic!("{error}"));
+        for suite in std::iter::once(&suite).chain(&suite.parts) {
+            suite
+                .check(&Standard)
+                .unwrap_or_else(|error| panic!("{error}"));
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let value: Value = serde_saphyr::from_str(&text).unwrap();
         let wrong: Vec<String> = schema
@@ -275,7 +285,7 @@ scores: [deletion_auk]
     assert_snapshot!(refused(&format!("{MINIMAL}controls: [gradcam]\nranking: [gini, accuracy]\n").replace("[lenet]", "[lenett, {model: lenet, preset: bast}]")), @r#"
     s.yaml:4:10: unknown model "lenett"
       did you mean "lenet"?
-      known models: lenet, cnn-gap
+      known models: lenet, cnn-gap, cnn-plain, cnn-dropout, hybrid-cnn, hybrid, svm-mask, xgboost, random-forest, resnet-spn
       plugins are looked for in the folders that "xbench plugin list" shows
     s.yaml:4:18: "lenet" has no preset "bast"
       did you mean "best"?
@@ -294,7 +304,7 @@ fn keys_that_do_not_exist_or_are_missing() {
     assert_snapshot!(refused(&format!("{MINIMAL}chnk: 3\n")), @r#"
     s.yaml:6:1: unknown key "chnk"
       did you mean "chunk"?
-      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, timing, deadline, plugins, reproduction, also
+      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, timing, deadline, plugins, reproduction, compare, also
     "#);
     assert_snapshot!(refused("suite: tiny\ndata: {set: garments}\n"), @r#"
     s.yaml:1:1: the key "version" is missing

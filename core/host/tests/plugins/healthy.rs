@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use serde_json::json;
 use xbench_host::{
-    CallSettings, Catalog, Counts, HostBatch, Kind, Library, LogLevel, ModelProxy, Monitor, Origin,
-    PluginErrorKind, ProblemKind, ProxyOptions, Randomise, RowSource, Scanner, SearchPath, Wrt,
+    CallSettings, Catalog, Counts, FitStep, HostBatch, Kind, Library, LogLevel, ModelProxy,
+    Monitor, Origin, PluginErrorKind, ProblemKind, ProxyOptions, Randomise, RowSource, Scanner,
+    SearchPath, Wrt,
 };
 
 use crate::Test;
@@ -285,15 +286,20 @@ fn fit() {
     let training = json!({"preset": "means"});
     let mut steps = Vec::new();
     let report = model
-        .fit(&settings(), &DarkAndBright, &training, &mut |step| {
-            steps.push((
-                step.epoch_done,
-                step.batch,
-                step.batches,
-                step.validation_loss,
-            ));
-            true
-        })
+        .fit(
+            &settings(),
+            &DarkAndBright,
+            &training,
+            &mut |step: &FitStep| {
+                steps.push((
+                    step.epoch_done,
+                    step.batch,
+                    step.batches,
+                    step.validation_loss,
+                ));
+                true
+            },
+        )
         .expect("fit");
     assert_eq!(report["images"], 600);
     let expected = [(false, 1), (false, 2), (false, 3), (true, 3)];
@@ -306,9 +312,12 @@ fn fit() {
     );
 
     let error = model
-        .fit(&settings(), &DarkAndBright, &training, &mut |step| {
-            step.batch < 2
-        })
+        .fit(
+            &settings(),
+            &DarkAndBright,
+            &training,
+            &mut |step: &FitStep| step.batch < 2,
+        )
         .expect_err("stopped");
     assert_eq!(error.kind, PluginErrorKind::Cancelled, "{error}");
 }
@@ -526,7 +535,7 @@ fn costs() {
         ..settings()
     };
     let mut trained = linear(&library);
-    let error = trained.fit(&heard, &DarkAndBright, &json!({}), &mut |_| true);
+    let error = trained.fit(&heard, &DarkAndBright, &json!({}), &mut |_: &FitStep| true);
     assert!(
         error
             .expect_err("3 outputs, 2 classes")

@@ -34,7 +34,7 @@ xbench_plugin::params! {
 /// A pixel's attribution is the mean, over the windows that cover it, of f(x) - f(x with the window
 /// filled): positive where covering lowers the output, in its units. A window covers all channels;
 /// each channel gets the value divided by their number, so that the sum over the channels is the
-/// map. Windows are cut at the right and lower border, so every pixel is covered.
+/// map. A table's columns are covered one at a time (`patch: 1`). Windows are cut at the right and lower border, so every pixel is covered.
 ///
 /// A window that already holds nothing but the fill changes nothing: its difference is exactly 0
 /// and the model is not asked. A row costs one forward row for each other window and one for
@@ -157,6 +157,31 @@ impl Occlusion {
         }
     }
 
+    /// The image that a row holds; a table is one line of its columns, covered one by one.
+    fn image(&self, x: TensorRef<'_>) -> Result<Image> {
+        match x.shape()[1..] {
+            [channels, height, width] if x.row_len() > 0 => Ok(Image {
+                channels,
+                height,
+                width,
+            }),
+            [width] if width > 0 && self.patch == 1 => Ok(Image {
+                channels: 1,
+                height: 1,
+                width,
+            }),
+            [_] => Err(Error::invalid_argument(
+                "the columns of a table have no order, so that a window over several of them means \
+                 nothing; use occlusion{patch: 1}",
+            )),
+            _ => Err(Error::invalid_argument(format!(
+                "occlusion covers images of shape [n, channels, height, width] or tables of shape \
+                 [n, columns], not {:?}",
+                x.shape()
+            ))),
+        }
+    }
+
     /// The images to evaluate, each row's own ahead of its covered ones.
     fn jobs(&self, x: TensorRef<'_>, image: Image, windows: &[Window]) -> Vec<Job> {
         let mut jobs = Vec::new();
@@ -194,13 +219,12 @@ impl Explainer for Occlusion {
         attribution: &mut [f32],
     ) -> Result<()> {
         let (x, spec) = (batch.x, model.spec());
-        let (&[rows, channels, height, width], true) = (x.shape(), x.row_len() > 0) else {
-            return Err(Error::invalid_argument(format!(
-                "occlusion slides a window over images of shape [n, channels, height, width], not \
-                 {:?}",
-                x.shape()
-            )));
-        };
+        let rows = x.rows();
+        let Image {
+            channels,
+            height,
+            width,
+        } = self.image(x)?;
         if self.outcome != Outcome::Output && spec.output_kind == OutputKind::Values {
             return Err(Error::invalid_argument(
                 "a probability or predicted class has no meaning for a model whose outputs are \
