@@ -350,3 +350,18 @@ fn damaged_weights_are_refused() {
         }
     }
 }
+
+#[test]
+fn shipped_weights_load_and_save_to_the_same_bytes() {
+    for preset in ["published", "best"] {
+        let path = format!(
+            "{}/weights/fashion-mnist/xgboost-{preset}.safetensors",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let bytes = std::fs::read(path).expect("shipped weights");
+        let mut model = model(XGBOOST, "{}");
+        model.load(&bytes).unwrap();
+        assert_eq!(model.save().unwrap(), bytes, "{preset}");
+        assert_eq!(model.trees().unwrap().num_features, 784);
+    }
+}
