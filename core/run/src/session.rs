@@ -88,6 +88,7 @@ impl<'s> Session<'s> {
             None => suite.name.clone(),
         };
         let store = Store::open(results, &folder).map_err(files)?;
+        let warnings = substitution.iter().chain(&set.notes).cloned().collect();
         Ok(Self {
             suite,
             checked,
@@ -97,7 +98,7 @@ impl<'s> Session<'s> {
             rows,
             pool: Pool::new(bench.worker_config(1), workers),
             store,
-            warnings: substitution.into_iter().collect(),
+            warnings,
             observer,
             offline,
         })

@@ -71,10 +71,31 @@ pub(crate) fn summarise(
         contrasts: contrasts(session, results, &resamples),
         models: summaries,
         reproduction,
-        warnings: session.warnings.clone(),
+        warnings: session
+            .warnings
+            .iter()
+            .cloned()
+            .chain(without_imagenet(session, models))
+            .collect(),
         folder: session.store.folder().to_owned(),
         parts: Vec::new(),
     }
+}
+
+/// Models that could have begun with ImageNet weights, by their recipes, and did not: published
+/// figures of such models mostly did.
+fn without_imagenet(session: &Session<'_>, models: &[ModelResult]) -> Option<String> {
+    let labels: Vec<&str> = models
+        .iter()
+        .zip(&session.checked.models)
+        .filter_map(|(model, chosen)| {
+            let weights = model.as_ref().ok()?.reference.weights.as_ref()?;
+            let recipe = std::fs::read(weights.with_extension("recipe.json")).ok()?;
+            let recipe: serde_json::Value = serde_json::from_slice(&recipe).ok()?;
+            (recipe["training"]["imagenet_weights"] == false).then_some(chosen.label.as_str())
+        })
+        .collect();
+    (!labels.is_empty()).then(|| format!("trained without ImageNet weights: {}", labels.join(", ")))
 }
 
 /// How right the models are, on the rows the suite names for that.

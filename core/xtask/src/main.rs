@@ -130,21 +130,51 @@ fn test(args: &[OsString]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is committed: the crate's folder, the data set, and the models with their presets.
+const WEIGHTS: &[(&str, &str, &[(&str, &str)])] = &[
+    (
+        "neural",
+        "fashion-mnist",
+        &[
+            ("cnn-gap", "best"),
+            ("cnn-gap", "published"),
+            ("lenet", "best"),
+            ("lenet", "published"),
+            ("cnn-plain", "published"),
+            ("cnn-dropout", "best"),
+            ("cnn-dropout", "published"),
+            ("hybrid-cnn", "best"),
+            ("hybrid-cnn", "published"),
+        ],
+    ),
+    (
+        "neural",
+        "garments",
+        &[("cnn-gap", "best"), ("lenet", "best")],
+    ),
+    (
+        "trees",
+        "fashion-mnist",
+        &[("xgboost", "best"), ("xgboost", "published")],
+    ),
+    ("trees", "fetal-health", &[("random-forest", "published")]),
+];
+
 /// Trains every committed preset into the source tree, by the documented command.
 fn weights() -> Result<ExitCode, String> {
-    for (set, preset) in [
-        ("fashion-mnist", "best"),
-        ("fashion-mnist", "published"),
-        ("garments", "best"),
-    ] {
-        for model in ["cnn-gap", "lenet"] {
-            let out = root().join("plugins/models/neural/weights").join(set);
+    for (folder, set, models) in WEIGHTS {
+        let out = root()
+            .join("plugins/models")
+            .join(folder)
+            .join("weights")
+            .join(set);
+        for (model, preset) in *models {
             let mut args: Vec<OsString> = [
                 "train", model, "--data", set, "--preset", preset, "--force", "--out",
             ]
             .map(OsString::from)
             .to_vec();
-            args.push(out.into());
+            args.push(out.clone().into());
             let code = xbench(&args)?;
             if code != ExitCode::SUCCESS {
                 return Err(format!("training {model} ({preset}) on {set} failed"));
