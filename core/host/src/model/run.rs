@@ -264,7 +264,8 @@ impl LoadedModel {
             Some(layer) => Ok(&layer.shape),
             None => {
                 let names: Vec<&str> = self
-                    .said.layers
+                    .said
+                    .layers
                     .iter()
                     .map(|layer| layer.name.as_str())
                     .collect();
