@@ -130,8 +130,11 @@ fn test(args: &[OsString]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A model and one of its presets.
+type Recipe = (&'static str, &'static str);
+
 /// What is committed: the crate's folder, the data set, and the models with their presets.
-const WEIGHTS: &[(&str, &str, &[(&str, &str)])] = &[
+const WEIGHTS: &[(&str, &str, &[Recipe])] = &[
     (
         "neural",
         "fashion-mnist",

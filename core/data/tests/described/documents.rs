@@ -10,7 +10,7 @@ fn what_is_wrong_is_told_with_its_line() {
     let table = "name = \"mine\"\nkind = \"table\"\n[table]\nfile = \"t.csv\"\nlabel = \"y\"\n";
     let cases: &[(String, &[&str])] = &[
         (format!("{images}colour = 1\n"), &["set.toml:3:", "unknown field `colour`"]),
-        (format!("{images}[images]\nsize = 8\nsiz = 8\n"), &["set.toml:5:", "unknown field `siz`"]),
+        (format!("{images}[images]\nsize = 8\nsides = 8\n"), &["set.toml:5:", "unknown field `sides`"]),
         (format!("{images}[images]\nsize = 0\n"), &["set.toml:4:", "images.size", "1 to 4096"]),
         (format!("{images}[images]\nsize = \"big\"\n"), &["set.toml:4:", "a number of pixels"]),
         (format!("{images}[images]\n"), &["set.toml:3:", "missing field `size`"]),

@@ -352,7 +352,7 @@ fn an_interrupted_training_ends_with_the_same_weights() {
 }
 
 #[test]
-fn the_datas_own_validation_split_is_used() {
+fn the_sets_own_validation_split_is_used() {
     let data = bright_and_dark(80, 2).with_validation(10);
     let settings = r#"{"preset": "published", "epochs": 1, "batch_size": 40, "seed": 3}"#;
     for id in ["org.xbench.cnn-dropout", HYBRID] {

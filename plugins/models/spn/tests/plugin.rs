@@ -178,7 +178,7 @@ fn training_learns_class_and_mask_the_same_way_on_any_number_of_threads() {
 }
 
 #[test]
-fn the_datas_own_validation_rows_are_held_out_and_masks_are_shared_out() {
+fn the_sets_own_validation_rows_are_held_out_and_masks_are_shared_out() {
     let data = discs(48).with_validation(12);
     let mut model = model();
     let settings = r#"{"epochs": 1, "batch_size": 8, "masks": 0.25}"#;

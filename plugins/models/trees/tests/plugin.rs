@@ -172,7 +172,7 @@ fn a_resumed_training_saves_the_same_bytes() {
 }
 
 #[test]
-fn the_datas_own_validation_rows_are_held_out() {
+fn the_sets_own_validation_rows_are_held_out() {
     let data = table().with_validation(60);
     for (id, settings) in [
         (

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_datas_own_split_goes_first() {
+    fn the_sets_own_split_goes_first() {
         let labels = vec![0; 50];
         let data = Images {
             pixels: &[],
