@@ -406,7 +406,7 @@ network_plugin!(
         max_batch: 0,
     },
     cnn_dropout::plain,
-    cnn_dropout::recipe
+    cnn_dropout::plain_recipe
 );
 
 /// The plugin `org.xbench.cnn-dropout`.
