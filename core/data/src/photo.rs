@@ -14,6 +14,7 @@ mod scale;
 
 use std::path::Path;
 
+use crate::described::{Colour, Fit, pixels};
 use crate::error::Result;
 use crate::picture;
 
@@ -82,6 +83,38 @@ pub fn prepare_file(path: &Path, options: &PhotoOptions) -> Result<Prepared> {
 /// [`crate::DataError::Photo`], as [`prepare_file`].
 pub fn prepare(bytes: &[u8], options: &PhotoOptions) -> Result<Prepared> {
     prepare_from(bytes, "image in memory", options)
+}
+
+/// Reads a photograph as the images of a set of photographs are read: decoded, turned upright,
+/// stretched to `[channels, height, width]` (1 channel: grey, 3: red, green, blue). Nothing is
+/// looked for or cut out.
+///
+/// # Errors
+/// As [`prepare_file`], but for an object that cannot be found; [`crate::DataError::Photo`] for
+/// another number of channels.
+pub fn read_file_as(path: &Path, shape: [usize; 3], options: &PhotoOptions) -> Result<Prepared> {
+    let [channels, height, width] = shape;
+    let place = path.display().to_string();
+    let colour = match channels {
+        1 => Colour::Grey,
+        3 => Colour::Rgb,
+        _ => {
+            return Err(crate::DataError::Photo {
+                place,
+                reason: format!("the set's images have {channels} channels"),
+                remedy: "explain rows of the set instead: --data SET:test[0..4]".to_owned(),
+            });
+        }
+    };
+    let bytes = picture::read_file(path, options.max_file_bytes)?;
+    let mut steps = Vec::new();
+    let picture = decode::decode(&bytes, &place, options, &mut steps)?;
+    steps.push(format!("stretched to {width}×{height}"));
+    Ok(Prepared {
+        original: decode::thumbnail(&picture, options.thumbnail_side),
+        pixels: pixels(&picture.into(), colour, Fit::Stretch, [height, width]),
+        steps,
+    })
 }
 
 fn prepare_from(bytes: &[u8], place: &str, options: &PhotoOptions) -> Result<Prepared> {
@@ -270,5 +303,22 @@ mod tests {
         let mut crc = flate2::Crc::new();
         crc.update(bytes);
         crc.sum()
+    }
+
+    #[test]
+    fn other_sets_take_a_photograph_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.png");
+        let left_red =
+            RgbImage::from_fn(40, 20, |x, _| Rgb([if x < 20 { 200 } else { 0 }, 0, 100]));
+        std::fs::write(&path, png(left_red)).unwrap();
+        let read = |shape| read_file_as(&path, shape, &PhotoOptions::default());
+        let rgb = read([3, 2, 4]).unwrap().pixels;
+        assert_eq!(rgb.len(), 24);
+        assert_eq!((rgb[0], rgb[3], rgb[8], rgb[16]), (200, 0, 0, 100));
+        // Luma by ITU-R BT.709: 0.2126 · 200 + 0.0722 · 100.
+        let grey = read([1, 2, 4]).unwrap().pixels;
+        assert!((i32::from(grey[0]) - 50).abs() <= 1, "{grey:?}");
+        assert!(read([2, 2, 4]).is_err());
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use xbench_data::photo::{PhotoOptions, Thumbnail, prepare_file};
+use xbench_data::mask::object_by_rule;
+use xbench_data::photo::{PhotoOptions, SIDE, Thumbnail, prepare_file, read_file_as};
 use xbench_data::{SetInfo, SetRef, Split, Splits};
 use xbench_suite::{Chosen, ExplainerSeed, Kind, parse_plugin_uses, resolve};
 
@@ -322,22 +323,20 @@ fn from_photographs(paths: &[PathBuf], info: &SetInfo) -> Result<Input, RunError
         masks: Vec::new(),
     };
     for path in paths {
-        let prepared = prepare_file(path, &PhotoOptions::default())
-            .map_err(|error| RunError::Flag(error.to_string()))?;
-        if prepared.pixels.len() != info.shape.iter().product::<usize>() {
-            return Err(RunError::Flag(format!(
-                "photographs are prepared as 28×28 grey images; {} has {:?}",
-                info.id, info.shape
-            )));
-        }
-        // The photograph's own background was set to exactly 0, as in the data set.
-        let mask = xbench_data::mask::object_by_rule(
-            &prepared.pixels,
-            info.shape[0],
-            info.shape[1],
-            info.shape[2],
-        );
-        input.masks.extend(mask.into_iter().map(u8::from));
+        let (options, wrong) = (PhotoOptions::default(), |error: xbench_data::DataError| {
+            RunError::Flag(error.to_string())
+        });
+        let shape = layout_of(info).plane();
+        let prepared = if shape == [1, SIDE, SIDE] {
+            // Made to look like Fashion-MNIST: its own background was set to exactly 0.
+            let prepared = prepare_file(path, &options).map_err(wrong)?;
+            let [channels, height, width] = shape;
+            let mask = object_by_rule(&prepared.pixels, channels, height, width);
+            input.masks.extend(mask.into_iter().map(u8::from));
+            prepared
+        } else {
+            read_file_as(path, shape, &options).map_err(wrong)?
+        };
         // A photograph's random draws are its own, whatever stands beside it.
         let digest = Sha256::digest(&prepared.pixels);
         let id = digest

@@ -83,4 +83,5 @@ pub(crate) mod text;
 
 pub(crate) use content::{content_hash, info, load, verify};
 pub(crate) use document::{Description, relative};
+pub(crate) use fit::{Colour, Fit, pixels};
 pub(crate) use settings::apply;
