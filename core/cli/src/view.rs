@@ -44,6 +44,8 @@ pub(crate) fn leaderboard(summary: &Summary) -> LeaderboardView {
         models: summary
             .models
             .iter()
+            // A model that nothing explains stands in the table of models alone.
+            .filter(|model| !model.cells.is_empty() || model.error.is_some())
             .map(|model| block(model, &ids))
             .collect(),
         warnings: warnings(summary),
