@@ -29,7 +29,6 @@ mod listing;
 mod number;
 mod panel;
 mod reliability;
-mod reproduction;
 mod strip;
 mod style;
 mod table;
@@ -54,7 +53,6 @@ pub use leaderboard::{Column, LeaderboardView, ModelBlock, Row, RowStatus, leade
 pub use listing::{CellFailure, PluginRow, ScoreRow, catalogue_text, failures_text, plugins_text};
 pub use number::duration_text;
 pub use reliability::{ReliabilityBin, ReliabilityDiagram, reliability_image};
-pub use reproduction::{ReproductionRow, Verdict, reproduction_text};
 pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
 pub use style::{Emphasis, Style};
 pub use table::{Align, Cell, Table, TableColumn};
