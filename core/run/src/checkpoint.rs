@@ -40,6 +40,16 @@ impl CheckpointFile {
         }
     }
 
+    /// Where it is kept.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Is anything kept, of use or not?
+    pub(crate) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// What an interrupted training of the same identity kept; nothing where there is none, or
     /// where the file is another training's or damaged.
     pub(crate) fn read(&self) -> Option<Kept> {

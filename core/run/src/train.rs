@@ -294,7 +294,17 @@ impl FitRun<'_> {
                 self.curve = kept.curve;
                 kept.state
             }
-            None => Vec::new(),
+            None => {
+                if let Some(file) = self.checkpoint.filter(|file| file.exists()) {
+                    self.observer.notice(&format!(
+                        "{}: {} is damaged, or of another recipe, data set or program: beginning \
+                         anew",
+                        self.model,
+                        file.path().display()
+                    ));
+                }
+                Vec::new()
+            }
         });
         self.ask(bench, &request)
     }
