@@ -119,10 +119,7 @@ impl Checked {
 }
 
 fn is_of_explanation(score: &ScoreInfo) -> bool {
-    matches!(
-        score.family,
-        Family::Localisation | Family::Faithfulness | Family::Complexity
-    )
+    score.family.per_explanation()
 }
 
 /// Finds the plugin of one use and checks its parameters and preset.

@@ -40,6 +40,9 @@ fn family(family: Family) -> &'static str {
         Family::Faithfulness => "faithfulness",
         Family::Agreement => "agreement",
         Family::Complexity => "complexity",
+        Family::Robustness => "robustness",
+        Family::Randomisation => "randomisation",
+        Family::Axiomatic => "axiomatic",
         Family::Cost => "cost",
     }
 }

@@ -1,6 +1,5 @@
 //! Models compared with other models: who, by which explainers and scores.
 
-use xbench_metrics::Family;
 
 use super::Checker;
 use super::reproduction::Figures;
@@ -50,13 +49,8 @@ impl Checker<'_> {
                 "give one of them another name",
             );
             for id in &row.scores {
-                let families = [
-                    Family::Localisation,
-                    Family::Faithfulness,
-                    Family::Complexity,
-                ];
                 if let Some(score) = self.score(id, at)
-                    && !families.contains(&score.family)
+                    && !score.family.per_explanation()
                 {
                     let text = format!("\"{}\" is not a score of one explanation", score.id);
                     self.refuse(at, SuiteError::new(text));

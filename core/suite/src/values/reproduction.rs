@@ -108,20 +108,19 @@ impl Checker<'_> {
             return;
         };
         match (&row.explainer, score.family) {
-            (None, Family::Accuracy)
-            | (Some(_), Family::Localisation | Family::Faithfulness | Family::Complexity) => {}
-            (None, Family::Localisation | Family::Faithfulness | Family::Complexity) => self
-                .refuse(
-                    at,
-                    SuiteError::new(format!("\"{id}\" is not a score of a model alone"))
-                        .help("name the explainer beside it, as in explainer: gradcam"),
-                ),
+            (None, Family::Accuracy) => {}
+            (Some(_), family) if family.per_explanation() => {}
+            (None, family) if family.per_explanation() => self.refuse(
+                at,
+                SuiteError::new(format!("\"{id}\" is not a score of a model alone"))
+                    .help("name the explainer beside it, as in explainer: gradcam"),
+            ),
             (Some(_), Family::Accuracy) => self.refuse(
                 at,
                 SuiteError::new(format!("\"{id}\" is a score of a model alone"))
                     .help("leave out \"explainer\""),
             ),
-            (_, Family::Agreement | Family::Cost) => self.refuse(
+            _ => self.refuse(
                 at,
                 SuiteError::new(format!("\"{id}\" is not compared with published figures"))
                     .help("scores of models, of classes and of explanations are"),
