@@ -23,6 +23,7 @@ pub mod localisation;
 mod not_applicable;
 mod ranking;
 mod rng;
+pub mod similarity;
 
 pub use catalogue::{Direction, Family, Needs, ScoreInfo, catalogue, find};
 pub use not_applicable::{NotApplicable, Score};

@@ -46,6 +46,12 @@ pub enum NotApplicable {
     /// What should be probabilities leaves 0..=1 or does not sum to 1.
     #[error("the outputs are no probabilities: they leave 0 to 1 or do not sum to 1")]
     NotProbabilities,
+    /// The map is smaller than the score's window.
+    #[error("the map is smaller than the score's window, or no picture")]
+    TooSmall,
+    /// The map has no negative values, so the signs of its attributions say nothing.
+    #[error("the map has no negative values, so its signs say nothing")]
+    Unsigned,
 }
 
 impl NotApplicable {
@@ -64,6 +70,8 @@ impl NotApplicable {
             Self::LengthMismatch => "length_mismatch",
             Self::ClassOutOfRange => "class_out_of_range",
             Self::NotProbabilities => "not_probabilities",
+            Self::TooSmall => "too_small",
+            Self::Unsigned => "unsigned",
         }
     }
 }
