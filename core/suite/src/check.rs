@@ -316,6 +316,7 @@ impl Suite {
 
     fn chosen_scores(&self) -> Vec<&'static ScoreInfo> {
         let wanted = |score: &&ScoreInfo| match &self.scores {
+            Scores::Standard => score.standard,
             Scores::All => true,
             Scores::Only(names) => names.iter().any(|name| name.id == score.id),
         };

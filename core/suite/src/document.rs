@@ -50,7 +50,7 @@ pub(crate) struct Document {
     /// Explainers that know nothing of the model, or everything of the mask; rows to compare with.
     #[serde(default)]
     pub(crate) controls: Vec<At<UseDoc<ExplainerDoc>>>,
-    /// Scores to compute: all, or a list.
+    /// Scores to compute: standard, all, or a list of scores and families.
     #[serde(default)]
     pub(crate) scores: ScoresDoc,
     /// Scores whose mean rank orders the leaderboard; those of faithfulness if not given.
@@ -116,7 +116,7 @@ pub(crate) struct PartDoc {
     /// Rows to compare with.
     #[serde(default)]
     pub(crate) controls: Option<Vec<At<UseDoc<ExplainerDoc>>>>,
-    /// Scores to compute: all, or a list.
+    /// Scores to compute: standard, all, or a list of scores and families.
     #[serde(default)]
     pub(crate) scores: Option<ScoresDoc>,
     /// Scores whose mean rank orders the leaderboard.
@@ -566,12 +566,13 @@ impl<T: JsonSchema> JsonSchema for UseDoc<T> {
     }
 }
 
-/// `all`, or a list of ids.
+/// `standard`, `all`, or a list of ids and families.
 #[derive(Debug, Default)]
 pub(crate) enum ScoresDoc {
     #[default]
+    Standard,
     All,
-    Only(Vec<At<ScoreDoc>>),
+    Only(Vec<At<ScoresWordDoc>>),
 }
 
 impl<'de> Deserialize<'de> for ScoresDoc {
@@ -580,10 +581,11 @@ impl<'de> Deserialize<'de> for ScoresDoc {
         impl<'de> Visitor<'de> for ScoresVisitor {
             type Value = ScoresDoc;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("all, or a list of scores")
+                f.write_str("standard, all, or a list of scores and families")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ScoresDoc, E> {
                 match text {
+                    "standard" => Ok(ScoresDoc::Standard),
                     "all" => Ok(ScoresDoc::All),
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
@@ -602,8 +604,8 @@ impl JsonSchema for ScoresDoc {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [
-            {"const": "all"},
-            {"type": "array", "minItems": 1, "uniqueItems": true, "items": generator.subschema_for::<ScoreDoc>()},
+            {"enum": ["standard", "all"]},
+            {"type": "array", "minItems": 1, "uniqueItems": true, "items": generator.subschema_for::<ScoresWordDoc>()},
         ]})
     }
 }
@@ -681,6 +683,22 @@ word! {
 word! {
     /// Id of a score of the catalogue.
     ScoreDoc, "Score", xbench_metrics::catalogue().iter().map(|score| score.id).collect()
+}
+
+word! {
+    /// Id of a score of the catalogue, the name of a family, or `standard`.
+    ScoresWordDoc, "ScoreOrFamily", score_words().collect()
+}
+
+/// What a list of scores may name. A score goes before a family of its name.
+pub(crate) fn score_words() -> impl Iterator<Item = &'static str> {
+    let catalogue = xbench_metrics::catalogue();
+    let families = xbench_metrics::Family::ALL
+        .iter()
+        .map(|family| family.word());
+    std::iter::once("standard")
+        .chain(families.filter(|word| xbench_metrics::find(word).is_none()))
+        .chain(catalogue.iter().map(|score| score.id))
 }
 
 /// A data set: a name, perhaps with options in braces, or the path of a description.

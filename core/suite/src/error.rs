@@ -43,24 +43,35 @@ impl SuiteError {
         self
     }
 
-    /// Adds the nearest of `known` if one is near, and then all of them.
-    pub(crate) fn among<'a>(
+    /// Adds the nearest of `known` if one is near.
+    pub(crate) fn near<'a>(
         mut self,
         wrong: &str,
         known: impl IntoIterator<Item = &'a str>,
-        what: &str,
     ) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         if let Some(near) = nearest(wrong, &known) {
             self.help.push(format!("did you mean \"{near}\"?"));
         }
+        self
+    }
+
+    /// Adds the nearest of `known` if one is near, and then all of them.
+    pub(crate) fn among<'a>(
+        self,
+        wrong: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        what: &str,
+    ) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let mut this = self.near(wrong, known.iter().copied());
         let list = if known.is_empty() {
             "none".to_owned()
         } else {
             by_nearness(wrong, &known).join(", ")
         };
-        self.help.push(format!("{what}: {list}"));
-        self
+        this.help.push(format!("{what}: {list}"));
+        this
     }
 
     /// Says where, unless that is known already.

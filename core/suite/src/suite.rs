@@ -146,9 +146,11 @@ pub struct ScoreName {
 /// Which scores to compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scores {
+    /// Those that the catalogue calls standard.
+    Standard,
     /// All of the catalogue.
     All,
-    /// These.
+    /// These; a family's name stands for all of its scores.
     Only(Vec<ScoreName>),
 }
 

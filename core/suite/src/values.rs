@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use xbench_data::{Locate, Selection, SetInfo, SetRef};
-use xbench_metrics::ScoreInfo;
+use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::{
     AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
-    ScoreDoc, ScoresDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc, UseDoc,
+    ScoreDoc, ScoresDoc, ScoresWordDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc, UseDoc,
+    score_words,
 };
 use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::plugin_use::PluginUse;
@@ -384,15 +385,7 @@ impl Checker<'_> {
     fn score(&mut self, id: &ScoreDoc, at: Location) -> Option<&'static ScoreInfo> {
         let found = xbench_metrics::find(&id.0);
         if found.is_none() {
-            let known = xbench_metrics::catalogue().iter().map(|score| score.id);
-            self.refuse(
-                at,
-                SuiteError::new(format!("unknown score \"{}\"", id.0)).among(
-                    &id.0,
-                    known,
-                    "known scores",
-                ),
-            );
+            self.refuse(at, unknown_score(&id.0));
         }
         found
     }
@@ -414,9 +407,43 @@ impl Checker<'_> {
 
     fn scores(&mut self, scores: ScoresDoc) -> Scores {
         match scores {
+            ScoresDoc::Standard => Scores::Standard,
             ScoresDoc::All => Scores::All,
-            ScoresDoc::Only(list) => Scores::Only(self.score_list(list)),
+            ScoresDoc::Only(list) => Scores::Only(self.score_words(&list)),
         }
+    }
+
+    /// The scores of a list that may name families; each once, where it is first named.
+    fn score_words(&mut self, list: &[At<ScoresWordDoc>]) -> Vec<ScoreName> {
+        let mut names: Vec<ScoreName> = Vec::with_capacity(list.len());
+        for (place, At { at, value }) in list.iter().enumerate() {
+            let (at, word) = (*at, value.0.as_str());
+            self.ensure(
+                list[..place].iter().all(|earlier| earlier.value.0 != word),
+                at,
+                format!("\"{word}\" occurs twice"),
+                "name it once",
+            );
+            let scores = scores_of_word(word);
+            if scores.is_empty() {
+                let families: Vec<&str> = Family::ALL.iter().map(|family| family.word()).collect();
+                let error = SuiteError::new(format!("unknown score \"{word}\""))
+                    .near(word, score_words())
+                    .help("\"xbench scores\" lists the scores")
+                    .help(format!(
+                        "a list may also name families: {}",
+                        families[1..].join(", ")
+                    ));
+                self.refuse(at, error);
+            }
+            for score in scores {
+                if names.iter().all(|name| name.id != score.id) {
+                    let id = score.id.to_owned();
+                    names.push(ScoreName { id, at });
+                }
+            }
+        }
+        names
     }
 
     fn ranking(&mut self, list: At<Vec<At<ScoreDoc>>>) -> Vec<ScoreName> {
@@ -464,6 +491,28 @@ impl Checker<'_> {
         );
         Duration::try_from_secs_f64(seconds.value).unwrap_or_default()
     }
+}
+
+/// A score that the catalogue has not.
+fn unknown_score(id: &str) -> SuiteError {
+    let known = xbench_metrics::catalogue().iter().map(|score| score.id);
+    SuiteError::new(format!("unknown score \"{id}\""))
+        .near(id, known)
+        .help("\"xbench scores\" lists the scores")
+}
+
+/// The scores that a word of a list stands for: a score of that name, else a family.
+fn scores_of_word(word: &str) -> Vec<&'static ScoreInfo> {
+    if let Some(score) = xbench_metrics::find(word) {
+        return vec![score];
+    }
+    xbench_metrics::catalogue()
+        .iter()
+        .filter(|score| match word {
+            "standard" => score.standard,
+            _ => score.family.word() == word,
+        })
+        .collect()
 }
 
 fn rows_of(accuracy: AccuracyDoc) -> Accuracy {

@@ -184,7 +184,7 @@ fn fashion_says_what_it_says() {
         (suite.accuracy, suite.target, suite.seed, suite.chunk),
         (Accuracy::All, Target::Predicted, 0, 64)
     );
-    assert_eq!(suite.scores, Scores::All);
+    assert_eq!(suite.scores, Scores::Standard);
     let checked = suite.check(&Standard).unwrap();
     assert_eq!(checked.plan.cells.len(), 2 * 15);
     let unsupported: Vec<String> = checked
@@ -235,7 +235,10 @@ fn defaults_are_those_documented() {
     assert_eq!((timing.images, timing.repeats, timing.warmup), (16, 5, 1));
     let checked = suite.check(&Standard).unwrap();
     assert_eq!(checked.models[0].preset.as_deref(), Some("best"));
-    assert_eq!(checked.scores.len(), xbench_metrics::catalogue().len());
+    assert!(checked.scores.iter().all(|score| score.standard));
+    let standard = |score: &&xbench_metrics::ScoreInfo| score.standard;
+    let catalogue = xbench_metrics::catalogue().iter();
+    assert_eq!(checked.scores.len(), catalogue.filter(standard).count());
     assert_eq!(checked.ranking.len(), 3);
     let off = Suite::from_str("s.yaml", &format!("{MINIMAL}timing: off\n")).unwrap();
     assert_eq!(off.timing, None);
@@ -265,6 +268,35 @@ fn paths_are_relative_to_the_file() {
 }
 
 #[test]
+fn scores_are_named_one_by_one_by_family_or_all() {
+    let chosen = |scores: &str| -> Vec<&str> {
+        let text = format!("{MINIMAL}scores: {scores}\n");
+        let suite = Suite::from_str("s.yaml", &text).unwrap();
+        let checked = suite.check(&Standard).unwrap();
+        checked.scores.iter().map(|score| score.id).collect()
+    };
+    let catalogue = xbench_metrics::catalogue();
+    let ids = |keep: &dyn Fn(&xbench_metrics::ScoreInfo) -> bool| -> Vec<&str> {
+        let kept = catalogue.iter().filter(|score| keep(score));
+        kept.map(|score| score.id).collect()
+    };
+    let in_family = |word: &str| ids(&|score| score.family.word() == word);
+    assert_eq!(chosen("all"), ids(&|_| true));
+    assert_eq!(chosen("standard"), ids(&|score| score.standard));
+    assert_eq!(chosen("[localisation]"), in_family("localisation"));
+    // In the catalogue's order, each once; the score goes before the family of its name.
+    assert_eq!(chosen("[gini, complexity, accuracy]")[0], "accuracy");
+    assert_eq!(
+        chosen("[gini, complexity, accuracy]").len(),
+        1 + in_family("complexity").len()
+    );
+    assert_eq!(
+        chosen("[cost, standard]"),
+        ids(&|score| score.standard || score.family.word() == "cost")
+    );
+}
+
+#[test]
 fn names_that_do_not_exist() {
     assert_snapshot!(refused("suite: tiny
 version: 1
@@ -273,14 +305,21 @@ models: [lenett]
 explainers:
   - gradcm
   - ig
-scores: [deletion_auk]
+scores: [deletion_auk, localization, gini, gini]
 "), @r#"
     s.yaml:3:13: unknown data set "garmets"
       did you mean "garments"?
       known data sets: garments, fashion-mnist, garments-plain, garments-cluttered, garments-shortcut, busi, fetal-health, flowers17, garment-photos
     s.yaml:8:10: unknown score "deletion_auk"
       did you mean "deletion_auc"?
-      known scores: deletion_auc, accuracy, macro_f1, macro_precision, macro_recall, macro_specificity, weighted_f1, weighted_precision, weighted_recall, weighted_specificity, log_loss, brier, ece, adaptive_ece, mce, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
+      "xbench scores" lists the scores
+      a list may also name families: localisation, faithfulness, axiomatic, robustness, randomisation, agreement, complexity, cost
+    s.yaml:8:24: unknown score "localization"
+      did you mean "localisation"?
+      "xbench scores" lists the scores
+      a list may also name families: localisation, faithfulness, axiomatic, robustness, randomisation, agreement, complexity, cost
+    s.yaml:8:44: "gini" occurs twice
+      name it once
     "#);
     assert_snapshot!(refused(&format!("{MINIMAL}controls: [gradcam]\nranking: [gini, accuracy]\n").replace("[lenet]", "[lenett, {model: lenet, preset: bast}]")), @r#"
     s.yaml:4:10: unknown model "lenett"
@@ -489,7 +528,7 @@ fn published_figures_are_about_a_model_a_class_or_an_explanation() {
       its explainers: ig
     s.yaml:11:5: unknown score "acuracy"
       did you mean "accuracy"?
-      known scores: accuracy, macro_f1, macro_precision, macro_recall, macro_specificity, weighted_f1, weighted_precision, weighted_recall, weighted_specificity, log_loss, brier, ece, adaptive_ece, mce, relevance_mass, relevance_rank, pointing_game, auroc, auprc, iou_at_mask, best_iou, deletion_auc, insertion_auc, faithfulness_correlation, spearman, top_k_overlap, gini, entropy, forward_rows, backward_rows, ms_per_image, peak_memory
+      "xbench scores" lists the scores
     s.yaml:11:5: there is both a "tolerance" and an "sd"
       leave one out: an sd stands for a tolerance of twice itself
     s.yaml:12:5: the tolerance is -1

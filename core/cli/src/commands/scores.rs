@@ -1,6 +1,6 @@
 //! `xbench scores`.
 
-use xbench_metrics::{Family, catalogue};
+use xbench_metrics::catalogue;
 use xbench_record::ExitCode;
 use xbench_report::{ScoreRow, catalogue_text};
 use xbench_run::RunError;
@@ -17,7 +17,7 @@ pub(crate) fn scores(args: &FormatArgs) -> Result<ExitCode, RunError> {
     let rows: Vec<ScoreRow> = catalogue()
         .iter()
         .map(|score| ScoreRow {
-            family: family(score.family).to_owned(),
+            family: score.family.word().to_owned(),
             id: score.id.to_owned(),
             direction: direction(score.direction),
             range: range(score.range),
@@ -31,20 +31,6 @@ pub(crate) fn scores(args: &FormatArgs) -> Result<ExitCode, RunError> {
         .collect();
     emit(&catalogue_text(&rows, &style()))?;
     Ok(ExitCode::Fine)
-}
-
-fn family(family: Family) -> &'static str {
-    match family {
-        Family::Accuracy => "accuracy",
-        Family::Localisation => "localisation",
-        Family::Faithfulness => "faithfulness",
-        Family::Agreement => "agreement",
-        Family::Complexity => "complexity",
-        Family::Robustness => "robustness",
-        Family::Randomisation => "randomisation",
-        Family::Axiomatic => "axiomatic",
-        Family::Cost => "cost",
-    }
 }
 
 fn range((low, high): (f64, f64)) -> String {

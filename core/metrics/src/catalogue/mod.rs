@@ -42,6 +42,35 @@ pub enum Family {
 }
 
 impl Family {
+    /// All families, in table order.
+    pub const ALL: [Self; 9] = [
+        Self::Accuracy,
+        Self::Localisation,
+        Self::Faithfulness,
+        Self::Axiomatic,
+        Self::Robustness,
+        Self::Randomisation,
+        Self::Agreement,
+        Self::Complexity,
+        Self::Cost,
+    ];
+
+    /// The family as a word for suites and tables, such as `faithfulness`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Localisation => "localisation",
+            Self::Faithfulness => "faithfulness",
+            Self::Agreement => "agreement",
+            Self::Complexity => "complexity",
+            Self::Robustness => "robustness",
+            Self::Randomisation => "randomisation",
+            Self::Axiomatic => "axiomatic",
+            Self::Cost => "cost",
+        }
+    }
+
     /// Has a score of this family a value for each explained image?
     #[must_use]
     pub fn per_explanation(self) -> bool {

@@ -1,6 +1,5 @@
 //! Models compared with other models: who, by which explainers and scores.
 
-
 use super::Checker;
 use super::reproduction::Figures;
 use crate::document::CompareDoc;

@@ -101,8 +101,7 @@ impl Checker<'_> {
                 SuiteError::new(format!("\"{id}\" is a score of a class"))
                     .help("name the class beside it, as in class: Shirt")
             } else {
-                let known = xbench_metrics::catalogue().iter().map(|score| score.id);
-                SuiteError::new(format!("unknown score \"{id}\"")).among(id, known, "known scores")
+                super::unknown_score(id)
             };
             self.refuse(at, error);
             return;
