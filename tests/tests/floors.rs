@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("xbench-metrics", 0),
     ("xbench-stats", 0),
     ("xbench-data", 0),
+    ("xbench-superpixels", 0),
     ("xbench-describe", 1),
     ("xbench-plugin", 1),
     ("xbench-suite", 1),
@@ -77,7 +78,13 @@ fn crates_depend_on_lower_floors_only() {
         } else if manifest.contains("/plugins/") || manifest.contains("/fixtures/") {
             for dependency in &own {
                 assert!(
-                    ["xbench-plugin", "xbench-nn", "xbench-svm"].contains(&dependency.as_str()),
+                    [
+                        "xbench-plugin",
+                        "xbench-nn",
+                        "xbench-svm",
+                        "xbench-superpixels"
+                    ]
+                    .contains(&dependency.as_str()),
                     "the plugin {name} must stand on the SDK only, not on {dependency}"
                 );
             }
@@ -89,7 +96,7 @@ fn crates_depend_on_lower_floors_only() {
 
 #[test]
 fn scores_and_statistics_are_pure() {
-    for folder in ["core/metrics/src", "core/stats/src"] {
+    for folder in ["core/metrics/src", "core/stats/src", "core/superpixels/src"] {
         for (path, text) in sources(&root().join(folder)) {
             for word in [
                 "std::fs",
