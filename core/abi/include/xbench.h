@@ -67,7 +67,8 @@ enum { /* xb_descriptor.flags */
   XB_ANY_THREAD = 1u << 1, /* objects may be used off the thread that created them */
   XB_STOCHASTIC = 1u << 2, /* the result depends on the seeds */
   XB_WANTS_MASK = 1u << 3, /* explainers: xb_batch.mask is needed (a control, not a method) */
-  XB_CONTROL = 1u << 4     /* explainers: a reference row of the leaderboard, not a method */
+  XB_CONTROL = 1u << 4,    /* explainers: a reference row of the leaderboard, not a method */
+  XB_WANTS_BACKGROUND = 1u << 5 /* explainers: xb_batch.background is needed */
 };
 
 enum { XB_LOG_ERROR = 1, XB_LOG_WARN = 2, XB_LOG_INFO = 3, XB_LOG_DEBUG = 4 };
@@ -172,6 +173,40 @@ typedef struct xb_vjp { /* gradient of sum(dy * y) with respect to the input or 
   xb_status (*run)(const xb_object *, const xb_call *, const xb_tensor *x, const xb_tensor *dy,
                    const char *wrt, xb_owned **activation, xb_owned **gradient);
 } xb_vjp;
+
+#define XB_EXT_MODIFIED_VJP "xbench.model.modified_vjp/1"
+typedef struct xb_modified_vjp { /* as vjp, but by another rule than the chain rule */
+  uint32_t struct_size;
+  uint32_t num_rules;
+  /* which of: "guided" (ReLU passes what is positive where its value is), "deconvolution" (ReLU
+   * passes what is positive), "deeplift" (DeepLIFT's rescale rule: the multipliers), "lrp_epsilon",
+   * "lrp_gamma", "lrp_zplus", "lrp_composite" (epsilon in dense layers, z-plus in convolutions).
+   * The rules of LRP give the relevance itself, beginning with dy * y. */
+  const char *const *rules;
+  /* rule: one of rules; parameter: its epsilon or gamma, else 0; reference: f32, shaped as x, with
+   * "deeplift", else null; the others as in vjp */
+  xb_status (*run)(const xb_object *, const xb_call *, const xb_tensor *x, const xb_tensor *dy,
+                   const char *rule, double parameter, const xb_tensor *reference,
+                   const char *wrt, xb_owned **activation, xb_owned **gradient);
+} xb_modified_vjp;
+
+#define XB_EXT_FORWARD_FROM "xbench.model.forward_from/1"
+typedef struct xb_forward_from { /* the outputs that given values of a layer lead to */
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* layer: a name of layers/1 that all paths to the output pass; value: f32 [n, layer shape...];
+   * y: f32 [n, outputs], filled in place */
+  xb_status (*run)(const xb_object *, const xb_call *, const char *layer, const xb_tensor *value,
+                   xb_tensor *y);
+} xb_forward_from;
+
+#define XB_EXT_BIASES "xbench.model.biases/1"
+typedef struct xb_biases { /* what layers add before their non-linearity */
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* layer: a name of layers/1; bias: f32 [channels or units]; left NULL where it has none */
+  xb_status (*get)(const xb_object *, const xb_call *, const char *layer, xb_owned **bias);
+} xb_biases;
 
 #define XB_EXT_LINEAR "xbench.model.linear/1"
 typedef struct xb_linear { /* y = weight . spatial_mean(layer) + bias, as CAM needs it */
@@ -308,6 +343,12 @@ typedef struct xb_batch {
   const int64_t *target;  /* [n]: the output that is explained, per row */
   const uint64_t *seed;   /* [n]: each row's own */
   const xb_tensor *mask;  /* nullable; u8 [n, h, w]: only where XB_WANTS_MASK is declared */
+  /* nullable; f32 [m, input...]: rows of the training split, the same for every batch: only where
+   * XB_WANTS_BACKGROUND is declared */
+  const xb_tensor *background;
+  /* nullable; [n]: how well a local surrogate fits each row (R squared); comes as NaN, which stays
+   * where there is none */
+  double *local_fit;
 } xb_batch;
 typedef struct xb_explain {
   uint32_t struct_size;

@@ -35,6 +35,8 @@ pub const XB_STOCHASTIC: u32 = 1 << 2;
 pub const XB_WANTS_MASK: u32 = 1 << 3;
 /// Flag of explainers: a reference row of the leaderboard, not a method.
 pub const XB_CONTROL: u32 = 1 << 4;
+/// Explainers: `xb_batch.background` is needed.
+pub const XB_WANTS_BACKGROUND: u32 = 1 << 5;
 
 /// Makes an object: descriptor, call, parameters as JSON with their length, where to put it.
 pub type xb_create = unsafe extern "C" fn(

@@ -83,7 +83,10 @@ fn structs() -> Vec<Struct> {
             leaf_values, strict, reserved, base, roots, tree_output, feature, threshold, left,
             right, default_left, cover, gain, value }
         true xb_trees { struct_size, reserved, get }
-        true xb_batch { struct_size, reserved, x, target, seed, mask }
+        true xb_modified_vjp { struct_size, num_rules, rules, run }
+        true xb_forward_from { struct_size, reserved, run }
+        true xb_biases { struct_size, reserved, get }
+        true xb_batch { struct_size, reserved, x, target, seed, mask, background, local_fit }
         true xb_explain { struct_size, reserved, run }
     }
 }
@@ -114,6 +117,7 @@ fn numbers() -> Vec<(&'static str, i64)> {
         XB_STOCHASTIC,
         XB_WANTS_MASK,
         XB_CONTROL,
+        XB_WANTS_BACKGROUND,
         XB_LOG_ERROR,
         XB_LOG_WARN,
         XB_LOG_INFO,
@@ -157,6 +161,9 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         XB_EXT_SEGMENT,
         XB_EXT_TREES,
         XB_EXT_EXPLAIN,
+        XB_EXT_MODIFIED_VJP,
+        XB_EXT_FORWARD_FROM,
+        XB_EXT_BIASES,
     ]
 }
 

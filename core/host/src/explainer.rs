@@ -36,6 +36,8 @@ pub struct HostBatch<'b> {
     pub seed: &'b [u64],
     /// `[n, height, width]`, 1 inside the object; reaches only explainers that declare the need.
     pub mask: Option<&'b [u8]>,
+    /// `[m, input...]`: rows of the training split; reaches only explainers that declare the need.
+    pub background: Option<&'b [f32]>,
 }
 
 /// An explainer, made by [`Library::create_explainer`](crate::Library::create_explainer).
@@ -45,6 +47,7 @@ pub struct LoadedExplainer {
     run: ExplainFn,
     id: String,
     wants_mask: bool,
+    wants_background: bool,
     max_batch: usize,
 }
 
@@ -62,6 +65,7 @@ impl LoadedExplainer {
             object,
             id: plugin.id.clone(),
             wants_mask: plugin.flags.wants_mask,
+            wants_background: plugin.flags.wants_background,
             max_batch: plugin.max_batch as usize,
         })
     }
@@ -89,7 +93,25 @@ impl LoadedExplainer {
         batch: &HostBatch<'_>,
         attribution: &mut [f32],
     ) -> Result<(), PluginError> {
-        self.explain_batch(settings, proxy, batch, attribution)
+        let mut local_fit = vec![f64::NAN; batch.target.len()];
+        self.explain_and_fit(settings, proxy, batch, attribution, &mut local_fit)
+    }
+
+    /// As [`LoadedExplainer::explain`]; `local_fit`, `[n]`, gets how well the explainer's local
+    /// surrogate fits each row (R squared), NaN where it tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`LoadedExplainer::explain`].
+    pub fn explain_and_fit(
+        &self,
+        settings: &CallSettings,
+        proxy: &ModelProxy<'_>,
+        batch: &HostBatch<'_>,
+        attribution: &mut [f32],
+        local_fit: &mut [f64],
+    ) -> Result<(), PluginError> {
+        self.explain_batch(settings, proxy, batch, attribution, local_fit)
             .map_err(|fault| PluginError::new(&self.id, fault))
     }
 
@@ -99,8 +121,16 @@ impl LoadedExplainer {
         proxy: &ModelProxy<'_>,
         batch: &HostBatch<'_>,
         attribution: &mut [f32],
+        local_fit: &mut [f64],
     ) -> Result<(), Fault> {
         let (rows, row) = self.check_batch(proxy, batch, attribution.len())?;
+        if local_fit.len() != rows {
+            return Err(Fault::request(format!(
+                "{rows} rows, but {} places for their fit",
+                local_fit.len()
+            )));
+        }
+        local_fit.fill(f64::NAN);
         let mask = batch.mask.filter(|_| self.wants_mask);
         let mask_row = mask.map_or(0, |mask| mask.len() / rows.max(1));
         // Whatever is not written stays NaN and is found below.
@@ -112,12 +142,14 @@ impl LoadedExplainer {
                 target: &batch.target[piece.clone()],
                 seed: &batch.seed[piece.clone()],
                 mask: mask.map(|mask| &mask[piece.start * mask_row..piece.end * mask_row]),
+                background: batch.background.filter(|_| self.wants_background),
             };
             let out = &mut attribution[piece.start * row..piece.end * row];
             let frame = CallFrame::new(settings);
             frame.check_deadline()?;
             proxy.forget_fault();
-            let status = self.call(&frame, proxy, &part, out);
+            let fit = &mut local_fit[piece.clone()];
+            let status = self.call(&frame, proxy, &part, out, fit);
             blame(frame.finish("explain", status), proxy)?;
             check_finite("attribution", out, piece.len(), piece.start)?;
         }
@@ -165,6 +197,22 @@ impl LoadedExplainer {
                 spec.outputs
             )));
         }
+        if self.wants_background {
+            match batch.background {
+                None => {
+                    return Err(Fault::request(
+                        "it needs background rows, and none were given",
+                    ));
+                }
+                Some(rows) if rows.is_empty() || rows.len() % row.max(1) != 0 => {
+                    return Err(Fault::request(format!(
+                        "a background of {} numbers for rows of {row}",
+                        rows.len()
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
         if self.wants_mask {
             let Some(mask) = batch.mask else {
                 return Err(Fault::request(
@@ -190,6 +238,7 @@ impl LoadedExplainer {
         proxy: &ModelProxy<'_>,
         batch: &HostBatch<'_>,
         out: &mut [f32],
+        local_fit: &mut [f64],
     ) -> xb_status {
         let mut shape = batch.shape.to_vec();
         shape[0] = batch.target.len();
@@ -199,6 +248,12 @@ impl LoadedExplainer {
             let shape = [shape[0], shape[shape.len() - 2], shape[shape.len() - 1]];
             Lent::new(mask.as_ptr().cast_mut().cast(), DLDataType::U8, &shape)
         });
+        let row: usize = shape[1..].iter().product();
+        let background = batch.background.map(|rows| {
+            let mut shape = shape.clone();
+            shape[0] = rows.len() / row.max(1);
+            Lent::new(rows.as_ptr().cast_mut().cast(), DLDataType::F32, &shape)
+        });
         let raw = xb_batch {
             struct_size: size_of::<xb_batch>() as u32,
             reserved: 0,
@@ -206,6 +261,8 @@ impl LoadedExplainer {
             target: batch.target.as_ptr(),
             seed: batch.seed.as_ptr(),
             mask: mask.as_ref().map_or(std::ptr::null(), Lent::raw),
+            background: background.as_ref().map_or(std::ptr::null(), Lent::raw),
+            local_fit: local_fit.as_mut_ptr(),
         };
         // SAFETY: the object and the function belong together; everything lent outlives the call.
         unsafe {

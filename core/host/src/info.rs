@@ -16,6 +16,8 @@ pub struct PluginFlags {
     pub stochastic: bool,
     /// Explainers: it needs the object mask (a control, not a method).
     pub wants_mask: bool,
+    /// Explainers: it needs background rows, a sample of the training split.
+    pub wants_background: bool,
     /// Explainers: a reference row of the leaderboard, not a method.
     pub control: bool,
     /// Its objects may be used off the thread that made them.

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use xbench_abi::{
     XB_ABI_MAJOR, XB_ANY_THREAD, XB_CONCURRENT, XB_CONTROL, XB_ENTRY_SYMBOL, XB_EXPLAINER,
-    XB_MODEL, XB_STOCHASTIC, XB_WANTS_MASK, has_field, xb_descriptor, xb_entry, xb_object,
+    XB_MODEL, XB_STOCHASTIC, XB_WANTS_BACKGROUND, XB_WANTS_MASK, has_field, xb_descriptor,
+    xb_entry, xb_object,
 };
 
 use crate::call::{CallFrame, CallSettings};
@@ -299,6 +300,7 @@ unsafe fn read_descriptor(descriptor: NonNull<xb_descriptor>) -> Result<ScannedP
             flags: PluginFlags {
                 stochastic: has(XB_STOCHASTIC),
                 wants_mask: has(XB_WANTS_MASK),
+                wants_background: has(XB_WANTS_BACKGROUND),
                 control: has(XB_CONTROL),
                 any_thread: has(XB_ANY_THREAD),
                 concurrent: has(XB_CONCURRENT),

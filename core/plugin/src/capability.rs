@@ -8,6 +8,12 @@ pub const PREDICT: &CStr = xbench_abi::XB_EXT_PREDICT;
 pub const LAYERS: &CStr = xbench_abi::XB_EXT_LAYERS;
 /// Gradients.
 pub const VJP: &CStr = xbench_abi::XB_EXT_VJP;
+/// Backward passes by other rules than the chain rule.
+pub const MODIFIED_VJP: &CStr = xbench_abi::XB_EXT_MODIFIED_VJP;
+/// The outputs that given values of a layer lead to.
+pub const FORWARD_FROM: &CStr = xbench_abi::XB_EXT_FORWARD_FROM;
+/// What layers add before their non-linearity.
+pub const BIASES: &CStr = xbench_abi::XB_EXT_BIASES;
 /// A linear head over a layer's spatial mean.
 pub const LINEAR: &CStr = xbench_abi::XB_EXT_LINEAR;
 /// Randomise and restore parameters.

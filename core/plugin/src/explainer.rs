@@ -1,5 +1,6 @@
 //! What an explainer plugin implements.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use crate::context::Context;
@@ -19,6 +20,24 @@ pub struct Batch<'b> {
     pub seed: &'b [u64],
     /// `[n, height, width]`: only for plugins with [`Flags::WANTS_MASK`](crate::Flags::WANTS_MASK).
     pub mask: Option<&'b [u8]>,
+    /// `[m, input...]`, m at least 1: rows of the training split, the same for every batch; only for
+    /// plugins with [`Flags::WANTS_BACKGROUND`](crate::Flags::WANTS_BACKGROUND).
+    pub background: Option<TensorRef<'b>>,
+    /// Where [`Batch::report_fit`] writes.
+    pub(crate) local_fit: Option<&'b [Cell<f64>]>,
+}
+
+impl Batch<'_> {
+    /// Tells the host how well the local surrogate of a row fits: the share of the outcomes'
+    /// variance that it explains (R²), at most 1. Does nothing where the host does not ask, or where
+    /// the number is not finite.
+    pub fn report_fit(&self, row: usize, r_squared: f64) {
+        if let Some(place) = self.local_fit.and_then(|places| places.get(row))
+            && r_squared.is_finite()
+        {
+            place.set(r_squared);
+        }
+    }
 }
 
 /// A method that attributes an output of a model to its input.

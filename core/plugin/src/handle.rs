@@ -1,6 +1,8 @@
 //! The model, as an explainer sees it: the host's proxy, which counts and limits what is asked of it.
 #![expect(unsafe_code, reason = "calls the functions of the host's xb_object")]
 
+mod inner;
+
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
@@ -84,6 +86,9 @@ tables! {
     xb_linear XB_EXT_LINEAR;
     xb_segment XB_EXT_SEGMENT;
     xb_trees XB_EXT_TREES;
+    xb_modified_vjp XB_EXT_MODIFIED_VJP;
+    xb_forward_from XB_EXT_FORWARD_FROM;
+    xb_biases XB_EXT_BIASES;
 }
 
 /// The model that is explained. What it cannot do is answered with `Unimplemented`.
@@ -97,6 +102,9 @@ pub struct ModelHandle<'m> {
     linear: OnceCell<Option<&'m abi::xb_linear>>,
     segment: OnceCell<Option<&'m abi::xb_segment>>,
     trees: OnceCell<Option<&'m abi::xb_trees>>,
+    modified_vjp: OnceCell<Option<&'m abi::xb_modified_vjp>>,
+    forward_from: OnceCell<Option<&'m abi::xb_forward_from>>,
+    biases: OnceCell<Option<&'m abi::xb_biases>>,
 }
 
 impl<'m> ModelHandle<'m> {
@@ -130,6 +138,9 @@ impl<'m> ModelHandle<'m> {
             linear: OnceCell::new(),
             segment: OnceCell::new(),
             trees: OnceCell::new(),
+            modified_vjp: OnceCell::new(),
+            forward_from: OnceCell::new(),
+            biases: OnceCell::new(),
         })
     }
 
@@ -293,34 +304,16 @@ impl<'m> ModelHandle<'m> {
             )
         };
         check(status, "the model's vjp")?;
-        // SAFETY: success hands the results over. Both are taken before either is refused.
-        let (gradient, activation) = unsafe {
-            let activation =
-                want_activation.then(|| Received::take(activation, "vjp: the activation"));
-            (Received::take(gradient, "vjp: the gradient"), activation)
-        };
-        let gradient = OwnedTensor(gradient?);
-        let activation = activation.transpose()?.map(OwnedTensor);
-        check_rows("vjp: the gradient", &gradient, x.rows())?;
-        if activation
-            .as_ref()
-            .is_some_and(|value| value.shape() != gradient.shape())
-        {
-            return Err(Error::internal(
-                "vjp: activation and gradient differ in shape",
-            ));
+        // SAFETY: success hands the results over.
+        unsafe {
+            self.take_pullback(
+                "vjp",
+                x,
+                wrt,
+                want_activation.then_some(activation),
+                gradient,
+            )
         }
-        if wrt == Wrt::Input && gradient.shape() != x.shape() {
-            return Err(Error::internal(format!(
-                "vjp: the gradient has shape {:?}, expected {:?}",
-                gradient.shape(),
-                x.shape()
-            )));
-        }
-        Ok(HandlePullback {
-            activation,
-            gradient,
-        })
     }
 
     /// The layer whose spatial mean the outputs are linear in, and the weights.

@@ -63,6 +63,7 @@
 //! # fn main() {}
 //! ```
 
+mod backward;
 pub mod capability;
 mod context;
 mod data;
@@ -80,6 +81,7 @@ mod tensor;
 pub mod testing;
 mod trees;
 
+pub use backward::BackwardRule;
 pub use context::{Context, Level};
 pub use data::{DataHandle, Element};
 pub use error::{Error, Result, Status};
@@ -87,8 +89,9 @@ pub use explainer::{Batch, Explainer};
 pub use handle::{HandlePullback, ModelHandle, OwnedTensor};
 pub use meta::{Flags, Meta};
 pub use model::{
-    Fit, FitMonitor, FitStep, LayerSpec, Layers, Linear, LinearHead, Model, ModelSpec, OutputKind,
-    Parameters, Plugin, Pullback, Randomise, Segment, Trees, Vjp, Weights, Wrt,
+    Biases, Fit, FitMonitor, FitStep, ForwardFrom, LayerSpec, Layers, Linear, LinearHead, Model,
+    ModelSpec, ModifiedVjp, OutputKind, Parameters, Plugin, Pullback, Randomise, Segment, Trees,
+    Vjp, Weights, Wrt,
 };
 pub use params::{NoParams, Params};
 pub use tensor::{Tensor, TensorRef};

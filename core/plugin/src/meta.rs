@@ -40,6 +40,8 @@ impl Flags {
     pub const WANTS_MASK: Self = Self(abi::XB_WANTS_MASK);
     /// Explainers: a reference row of the leaderboard, not a method.
     pub const CONTROL: Self = Self(abi::XB_CONTROL);
+    /// Explainers: needs [`Batch::background`](crate::Batch::background).
+    pub const WANTS_BACKGROUND: Self = Self(abi::XB_WANTS_BACKGROUND);
     /// Objects may be used off the thread that created them.
     pub const ANY_THREAD: Self = Self(abi::XB_ANY_THREAD);
     /// Calls on one object may overlap.

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use xbench_abi as abi;
 
+use crate::backward::BackwardRule;
 use crate::context::Context;
 use crate::data::DataHandle;
 use crate::error::Result;
@@ -152,6 +153,53 @@ pub trait Vjp: Model {
         wrt: Wrt<'_>,
         want_activation: bool,
     ) -> Result<Pullback>;
+}
+
+/// Capability `xbench.model.modified_vjp/1`: backward passes by other rules than the chain rule.
+pub trait ModifiedVjp: Vjp {
+    /// Names of the rules that the model can do, as [`BackwardRule::name`] gives them; it must not
+    /// change during an object's life.
+    fn rules(&self) -> Vec<String>;
+
+    /// As [`vjp`](Vjp::vjp), but by `rule`, which is one of [`rules`](ModifiedVjp::rules).
+    ///
+    /// # Errors
+    /// `NotFound` for a layer that the model does not have.
+    fn modified_vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        rule: BackwardRule<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback>;
+}
+
+/// Capability `xbench.model.forward_from/1`: the outputs that given values of a layer lead to.
+pub trait ForwardFrom: Layers {
+    /// Fills `outputs`, `[n, outputs]`, for `value`, `[n, layer shape...]`, of `layer`, which is one
+    /// of [`layers`](Layers::layers); it comes zeroed.
+    ///
+    /// # Errors
+    /// `Unimplemented` where the output does not depend on that layer alone.
+    fn forward_from(
+        &self,
+        ctx: &Context<'_>,
+        layer: &str,
+        value: TensorRef<'_>,
+        outputs: &mut [f32],
+    ) -> Result<()>;
+}
+
+/// Capability `xbench.model.biases/1`: what layers add before their non-linearity.
+pub trait Biases: Layers {
+    /// One value per channel or unit of `layer`, which is one of [`layers`](Layers::layers); none
+    /// where it adds nothing.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn biases(&self, ctx: &Context<'_>, layer: &str) -> Result<Option<Vec<f32>>>;
 }
 
 /// The last layer of a network with global average pooling.

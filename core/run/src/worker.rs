@@ -391,6 +391,7 @@ fn attribute(
         target: &blobs.targets,
         seed: &blobs.seeds,
         mask: (!blobs.masks.is_empty()).then_some(blobs.masks.as_slice()),
+        background: None,
     };
     explainer.explain(settings, &proxy, &batch, attributions)?;
     Ok(proxy.counts())

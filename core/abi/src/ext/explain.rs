@@ -23,6 +23,10 @@ pub struct xb_batch {
     pub seed: *const u64,
     /// May be null; u8 `[n, h, w]`: only where `XB_WANTS_MASK` is declared.
     pub mask: *const xb_tensor,
+    /// May be null; f32 `[m, input...]`: only where `XB_WANTS_BACKGROUND` is declared.
+    pub background: *const xb_tensor,
+    /// May be null; `[n]`: R squared of each row's local surrogate; comes as NaN.
+    pub local_fit: *mut f64,
 }
 
 /// The explanation.

@@ -1,9 +1,12 @@
 //! Capabilities: small tables of functions, looked up by id. A file for each.
 
+mod biases;
 mod explain;
 mod fit;
+mod forward_from;
 mod layers;
 mod linear;
+mod modified_vjp;
 mod parameters;
 mod predict;
 mod rows;
@@ -12,10 +15,13 @@ mod trees;
 mod vjp;
 mod weights;
 
+pub use biases::*;
 pub use explain::*;
 pub use fit::*;
+pub use forward_from::*;
 pub use layers::*;
 pub use linear::*;
+pub use modified_vjp::*;
 pub use parameters::*;
 pub use predict::*;
 pub use rows::*;

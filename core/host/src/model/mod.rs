@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "reads the model's tables of functions")]
 
 mod change;
+mod inner;
 mod read;
 mod run;
 
@@ -12,14 +13,16 @@ use std::ffi::CString;
 use std::ptr::NonNull;
 
 use xbench_abi::{
-    DLDataType, XB_EXT_FIT, XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_PARAMETERS, XB_EXT_PREDICT,
-    XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, XB_EXT_WEIGHTS, has_field, xb_fit, xb_layers,
-    xb_linear, xb_parameters, xb_predict, xb_segment, xb_tree_ensemble, xb_trees, xb_vjp,
-    xb_weights,
+    DLDataType, XB_EXT_BIASES, XB_EXT_FIT, XB_EXT_FORWARD_FROM, XB_EXT_LAYERS, XB_EXT_LINEAR,
+    XB_EXT_MODIFIED_VJP, XB_EXT_PARAMETERS, XB_EXT_PREDICT, XB_EXT_SEGMENT, XB_EXT_TREES,
+    XB_EXT_VJP, XB_EXT_WEIGHTS, has_field, xb_biases, xb_fit, xb_forward_from, xb_layers,
+    xb_linear, xb_modified_vjp, xb_parameters, xb_predict, xb_segment, xb_tree_ensemble, xb_trees,
+    xb_vjp, xb_weights,
 };
 use xbench_plugin::TreeEnsemble;
 
 pub use self::change::FitMonitor;
+pub(crate) use self::inner::Rule;
 use self::read::{read_layers, read_linear, read_names, read_spec};
 pub(crate) use self::run::pieces;
 use crate::call::{CallFrame, CallSettings};
@@ -76,6 +79,9 @@ pub(crate) struct Tables {
     pub(crate) linear: Option<NonNull<xb_linear>>,
     pub(crate) segment: Option<NonNull<xb_segment>>,
     pub(crate) trees: Option<NonNull<xb_trees>>,
+    pub(crate) modified_vjp: Option<NonNull<xb_modified_vjp>>,
+    pub(crate) forward_from: Option<NonNull<xb_forward_from>>,
+    pub(crate) biases: Option<NonNull<xb_biases>>,
     parameters: Option<NonNull<xb_parameters>>,
     weights: Option<NonNull<xb_weights>>,
     fit: Option<NonNull<xb_fit>>,
@@ -100,6 +106,15 @@ impl Tables {
                 has_field!(size, xb_segment, run)
             })?,
             trees: object.table(XB_EXT_TREES, plugin, |size| has_field!(size, xb_trees, get))?,
+            modified_vjp: object.table(XB_EXT_MODIFIED_VJP, plugin, |size| {
+                has_field!(size, xb_modified_vjp, run)
+            })?,
+            forward_from: object.table(XB_EXT_FORWARD_FROM, plugin, |size| {
+                has_field!(size, xb_forward_from, run)
+            })?,
+            biases: object.table(XB_EXT_BIASES, plugin, |size| {
+                has_field!(size, xb_biases, get)
+            })?,
             parameters: object.table(XB_EXT_PARAMETERS, plugin, |size| {
                 has_field!(size, xb_parameters, fingerprint)
             })?,

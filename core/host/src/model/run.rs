@@ -8,8 +8,8 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 use xbench_abi::{
-    XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, xb_owned, xb_tensor,
-    xb_tree_ensemble,
+    XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, xb_owned, xb_status,
+    xb_tensor, xb_tree_ensemble,
 };
 
 use super::{LoadedModel, Pullback, function};
@@ -101,13 +101,45 @@ impl LoadedModel {
             .vjp
             .ok_or_else(|| Fault::unsupported(&XB_EXT_VJP.to_string_lossy()))?;
         let function = function!(table, run)?;
+        let wrt = layer.map_or(std::ptr::null(), CStr::as_ptr);
+        let pass = |piece: &Range<usize>, activation, gradient| {
+            // SAFETY: as in `run_predict`.
+            unsafe {
+                let x = Lent::rows(x, piece.start, piece.len());
+                let dy = Lent::rows(dy, piece.start, piece.len());
+                function(
+                    self.object.raw(),
+                    frame.raw(),
+                    x.raw(),
+                    dy.raw(),
+                    wrt,
+                    activation,
+                    gradient,
+                )
+            }
+        };
+        self.pull_back("vjp", frame, rows, layer, want_activation, max_rows, &pass)
+    }
+
+    /// Joins the gradients, and where wanted the activations, that `pass` gives of each piece.
+    pub(super) fn pull_back(
+        &self,
+        what: &str,
+        frame: &CallFrame,
+        rows: usize,
+        layer: Option<&CStr>,
+        want_activation: bool,
+        max_rows: usize,
+        pass: &dyn Fn(&Range<usize>, *mut *mut xb_owned, *mut *mut xb_owned) -> xb_status,
+    ) -> Result<Pullback, Fault> {
         // A model may differentiate to layers that it does not list; then any shape is taken.
         let shape: Option<&[usize]> = match layer {
             None => Some(&self.said.spec.input_shape),
             Some(_) if self.tables.layers.is_none() => None,
             Some(layer) => Some(self.layer_shape(layer)?),
         };
-        let wrt = layer.map_or(std::ptr::null(), CStr::as_ptr);
+        let of_activation = format!("{what}: the activation");
+        let of_gradient = format!("{what}: the gradient");
         let mut activations = Joined::new(rows);
         let mut gradients = Joined::new(rows);
         for piece in pieces(rows, self.max_batch(), max_rows) {
@@ -119,39 +151,28 @@ impl LoadedModel {
             } else {
                 std::ptr::null_mut()
             };
-            // SAFETY: as in `run_predict`; the results become ours, each by its own `take`.
+            let status = pass(&piece, activation_out, &raw mut gradient);
+            frame.finish(what, status)?;
+            // SAFETY: the results become ours, each by its own `take`: both are taken before either
+            // is refused, so that neither leaks.
             let (activation, gradient) = unsafe {
-                let x = Lent::rows(x, piece.start, piece.len());
-                let dy = Lent::rows(dy, piece.start, piece.len());
-                let status = function(
-                    self.object.raw(),
-                    frame.raw(),
-                    x.raw(),
-                    dy.raw(),
-                    wrt,
-                    activation_out,
-                    &raw mut gradient,
-                );
-                frame.finish("vjp", status)?;
-                // Both are taken before either is refused, so that neither leaks.
-                let activation = want_activation.then(|| {
-                    OwnedOutput::take("vjp: the activation", activation, piece.len(), shape)
-                });
-                let gradient = OwnedOutput::take("vjp: the gradient", gradient, piece.len(), shape);
+                let activation = want_activation
+                    .then(|| OwnedOutput::take(&of_activation, activation, piece.len(), shape));
+                let gradient = OwnedOutput::take(&of_gradient, gradient, piece.len(), shape);
                 (activation.transpose()?, gradient?)
             };
             if let Some(activation) = activation {
                 if activation.shape() != gradient.shape() {
                     return Err(Fault::shape(format!(
-                        "vjp: the activation has shape {:?} and its gradient {:?}",
+                        "{of_activation} has shape {:?} and its gradient {:?}",
                         activation.shape(),
                         gradient.shape()
                     )));
                 }
-                check_finite("vjp: the activation", &activation, piece.len(), piece.start)?;
+                check_finite(&of_activation, &activation, piece.len(), piece.start)?;
                 activations.add(activation);
             }
-            check_finite("vjp: the gradient", &gradient, piece.len(), piece.start)?;
+            check_finite(&of_gradient, &gradient, piece.len(), piece.start)?;
             gradients.add(gradient);
         }
         let empty = shape.unwrap_or(&[]);
@@ -254,11 +275,11 @@ impl LoadedModel {
         Ok(seen)
     }
 
-    fn max_batch(&self) -> usize {
+    pub(super) fn max_batch(&self) -> usize {
         self.plugin.max_batch as usize
     }
 
-    fn layer_shape(&self, name: &CStr) -> Result<&[usize], Fault> {
+    pub(super) fn layer_shape(&self, name: &CStr) -> Result<&[usize], Fault> {
         let name = name.to_string_lossy();
         match self.said.layers.iter().find(|layer| layer.name == name) {
             Some(layer) => Ok(&layer.shape),

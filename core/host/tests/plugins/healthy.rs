@@ -103,6 +103,7 @@ fn explain(proxy: &ModelProxy<'_>, library: &Library, rows: usize, max_rows: usi
         target: &target,
         seed: &seed,
         mask: None,
+        background: None,
     };
     let mut attribution = vec![0.0; x.len()];
     let settings = CallSettings {
@@ -205,6 +206,7 @@ fn withheld() {
         target: &[0],
         seed: &[0],
         mask: None,
+        background: None,
     };
     let error = explainer(&library, "gradient")
         .explain(&settings(), &proxy, &batch, &mut attribution)
@@ -359,6 +361,7 @@ fn requests() {
         target: &[0],
         seed: &[0],
         mask: None,
+        background: None,
     };
     let mut out = [0.0; 4];
     for bad in [
@@ -553,6 +556,7 @@ fn costs() {
         target: &[0],
         seed: &[0],
         mask: None,
+        background: None,
     };
     let mut out = [0.0; 4];
     let dy = [1.0, 0.0, 0.0];

@@ -130,6 +130,7 @@ fn explain(request: &Value) -> Result<Message, String> {
         target: &[0, 1, 0, 1],
         seed: &[1, 2, 3, 4],
         mask: None,
+        background: None,
     };
     match explainer.explain(&settings, &proxy, &batch, &mut attribution) {
         Ok(()) => {

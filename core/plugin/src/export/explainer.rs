@@ -1,5 +1,6 @@
 //! Entry point of an explainer.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use xbench_abi as abi;
@@ -61,7 +62,9 @@ unsafe extern "C" fn explain<E: Explainer>(
                     "the batch is made for an older contract",
                 ));
             }
-            let batch = &*batch;
+            // Fields beyond `mask` are read through the pointer: an older host's batch ends there.
+            let batch_ptr = batch;
+            let batch = MaskedBatch::read(batch_ptr);
 
             let x = Input::<f32>::read(batch.x, "x")?;
             let n = x.shape[0];
@@ -87,6 +90,24 @@ unsafe extern "C" fn explain<E: Explainer>(
                 E::META.flags,
             )?;
 
+            let background = if abi::has_field!(size, xb_batch, background)
+                && !(*batch_ptr).background.is_null()
+            {
+                Some(Input::<f32>::read((*batch_ptr).background, "background")?)
+            } else {
+                None
+            };
+            check_background(
+                background.as_ref().map(|background| &background.shape[..]),
+                &x.shape,
+                E::META.flags,
+            )?;
+            let local_fit = if abi::has_field!(size, xb_batch, local_fit) {
+                places((*batch_ptr).local_fit, n)?
+            } else {
+                None
+            };
+
             let mut output = Output::<f32>::read(attribution, "attribution")?;
             if output.shape() != x.shape {
                 return Err(Error::invalid_argument(format!(
@@ -98,11 +119,17 @@ unsafe extern "C" fn explain<E: Explainer>(
             if n > 0 {
                 let x = TensorRef::new(&x.shape, &x.data)?;
                 let mask = mask.as_ref().map(|mask| &*mask.data);
+                let background = background
+                    .as_ref()
+                    .map(|rows| TensorRef::new(&rows.shape, &rows.data))
+                    .transpose()?;
                 let batch = Batch {
                     x,
                     target,
                     seed,
                     mask,
+                    background,
+                    local_fit,
                 };
                 plugin.explain(ctx, &model, &batch, output.slice())?;
                 output.finish();
@@ -120,6 +147,64 @@ fn check_targets(target: &[i64], outputs: usize) -> Result<()> {
             "target {} of row {row}: the model has {outputs} outputs",
             target[row]
         ))),
+    }
+}
+
+/// The fields that every version of the batch has.
+struct MaskedBatch {
+    x: *const xb_tensor,
+    target: *const i64,
+    seed: *const u64,
+    mask: *const xb_tensor,
+}
+
+impl MaskedBatch {
+    /// # Safety
+    /// `batch` must point to a batch that reaches to `mask` at least.
+    unsafe fn read(batch: *const xb_batch) -> Self {
+        // SAFETY: by this function's contract; no reference to the whole is made.
+        unsafe {
+            Self {
+                x: (&raw const (*batch).x).read(),
+                target: (&raw const (*batch).target).read(),
+                seed: (&raw const (*batch).seed).read(),
+                mask: (&raw const (*batch).mask).read(),
+            }
+        }
+    }
+}
+
+/// The host's places for the fit of `n` rows.
+///
+/// # Safety
+/// When not null and aligned, `pointer` must point to `n` values that nothing else touches.
+unsafe fn places<'p>(pointer: *mut f64, n: usize) -> Result<Option<&'p [Cell<f64>]>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    if !pointer.is_aligned() {
+        return Err(Error::invalid_argument(
+            "the places for the local fit are misaligned",
+        ));
+    }
+    // SAFETY: by this function's contract; a cell has the layout of what it holds.
+    Ok(Some(unsafe {
+        std::slice::from_raw_parts(pointer.cast::<Cell<f64>>(), n)
+    }))
+}
+
+fn check_background(background: Option<&[usize]>, x: &[usize], flags: Flags) -> Result<()> {
+    match background {
+        None if flags.contains(Flags::WANTS_BACKGROUND) => Err(Error::invalid_argument(
+            "this method needs background rows, and the batch has none",
+        )),
+        Some(rows) if rows.len() != x.len() || rows[1..] != x[1..] || rows[0] == 0 => {
+            Err(Error::invalid_argument(format!(
+                "the background has shape {rows:?} for x of shape {x:?}, expected at least one row \
+                 of the same shape"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod descriptor;
 mod explainer;
+mod inner;
 mod macros;
 mod model;
 mod object;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use descriptor::{CStrings, descriptor, entry};
 pub use explainer::Explain;
+pub use inner::{Biases, ForwardFrom, ModifiedVjp};
 pub use model::{Layers, Linear, Predict, Segment, Trees, Vjp};
 pub use object::Export;
 pub(crate) use object::make;

@@ -68,7 +68,7 @@ impl<M: Model> Capability<M> for Predict {
 ///
 /// # Safety
 /// When not null, `x` must keep the contract and outlive the result.
-unsafe fn read_input<'x, M: Model>(
+pub(super) unsafe fn read_input<'x, M: Model>(
     spec: &ModelSpec,
     x: *const xb_tensor,
 ) -> Result<Input<'x, f32>> {
@@ -219,7 +219,7 @@ unsafe extern "C" fn activation<M: model::Layers>(
     }
 }
 
-fn give(tensor: Tensor) -> *mut xb_owned {
+pub(super) fn give(tensor: Tensor) -> *mut xb_owned {
     let (shape, data) = tensor.into_parts();
     hand_over(&shape, data)
 }
@@ -287,7 +287,7 @@ unsafe extern "C" fn vjp<M: model::Vjp>(
 }
 
 /// Gradient, and the activation where it is wanted, both of the right shape.
-fn check_pullback(
+pub(super) fn check_pullback(
     pullback: Pullback,
     x: TensorRef<'_>,
     wrt: Wrt<'_>,

@@ -7,6 +7,21 @@ use crate::error::{Error, Result};
 use crate::ffi::Borrowed;
 use crate::tensor::{Tensor, TensorRef};
 
+/// Rows to explain in a test.
+#[derive(Clone, Copy, Debug)]
+pub struct TestBatch<'b> {
+    /// `[n, input...]`.
+    pub x: TensorRef<'b>,
+    /// `[n]`.
+    pub target: &'b [i64],
+    /// `[n]`.
+    pub seed: &'b [u64],
+    /// `[n, height, width]`.
+    pub mask: Option<&'b [u8]>,
+    /// `[m, input...]`.
+    pub background: Option<TensorRef<'b>>,
+}
+
 /// An explainer, made by [`TestHost::explainer`](super::TestHost::explainer).
 #[derive(Debug)]
 pub struct TestExplainer(Object);
@@ -29,6 +44,33 @@ impl TestExplainer {
         seed: &[u64],
         mask: Option<&[u8]>,
     ) -> Result<Tensor> {
+        let batch = TestBatch {
+            x,
+            target,
+            seed,
+            mask,
+            background: None,
+        };
+        Ok(self.explain_batch(model, &batch)?.0)
+    }
+
+    /// Attributions, shaped as the batch's `x`, and the fit that was reported per row, NaN where none
+    /// was.
+    ///
+    /// # Errors
+    /// What the explainer reports, with its status and text.
+    pub fn explain_batch(
+        &self,
+        model: &TestModel,
+        batch: &TestBatch<'_>,
+    ) -> Result<(Tensor, Vec<f64>)> {
+        let &TestBatch {
+            x,
+            target,
+            seed,
+            mask,
+            background,
+        } = batch;
         let n = x.rows();
         if target.len() != n || seed.len() != n {
             return Err(Error::invalid_argument(format!(
@@ -57,6 +99,8 @@ impl TestExplainer {
         let mut attribution = Tensor::zeros(x.shape())?;
         let input = Borrowed::shared(x.shape(), x.data());
         let mask = mask.map(|mask| Borrowed::shared(&plane, mask));
+        let background = background.map(|rows| Borrowed::shared(rows.shape(), rows.data()));
+        let mut local_fit = vec![f64::NAN; n];
         let batch = abi::xb_batch {
             struct_size: size_of::<abi::xb_batch>() as u32,
             reserved: 0,
@@ -64,6 +108,10 @@ impl TestExplainer {
             target: target.as_ptr(),
             seed: seed.as_ptr(),
             mask: mask.as_ref().map_or(std::ptr::null(), Borrowed::as_ptr),
+            background: background
+                .as_ref()
+                .map_or(std::ptr::null(), Borrowed::as_ptr),
+            local_fit: local_fit.as_mut_ptr(),
         };
         let mut output = Borrowed::exclusive(x.shape(), attribution.data_mut());
         call::run(&self.0.options, |ctx| {
@@ -80,6 +128,6 @@ impl TestExplainer {
             call::check(status, "explain")
         })?;
         drop(output);
-        Ok(attribution)
+        Ok((attribution, local_fit))
     }
 }

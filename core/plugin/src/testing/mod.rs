@@ -48,7 +48,7 @@ use xbench_abi as abi;
 
 pub use call::CallOptions;
 pub use data::TestData;
-pub use explainer::TestExplainer;
+pub use explainer::{TestBatch, TestExplainer};
 pub use model::TestModel;
 
 use crate::error::{Error, Result};

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use xbench_abi as abi;
 
 use super::{CallOptions, Object, TestData, call};
+use crate::backward::BackwardRule;
 use crate::error::{Error, Result};
 use crate::export::{self, Export};
 use crate::ffi::{self, Received};
@@ -114,6 +115,56 @@ impl TestModel {
                 gradient: gradient.as_ref().to_tensor(),
             })
         })
+    }
+
+    /// Gradient by another rule than the chain rule, and the activation where it is wanted.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn modified_vjp(
+        &self,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        rule: BackwardRule<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        self.with_handle(|handle, ctx| {
+            let HandlePullback {
+                activation,
+                gradient,
+            } = handle.modified_vjp(ctx, x, output_gradient, rule, wrt, want_activation)?;
+            Ok(Pullback {
+                activation: activation.map(|value| value.as_ref().to_tensor()),
+                gradient: gradient.as_ref().to_tensor(),
+            })
+        })
+    }
+
+    /// Names of the backward rules.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn backward_rules(&self) -> Result<Vec<String>> {
+        self.with_handle(|handle, _| handle.backward_rules())
+    }
+
+    /// Outputs that values of a layer lead to.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn forward_from(&self, layer: &str, value: TensorRef<'_>) -> Result<Tensor> {
+        let mut outputs = Tensor::zeros([value.rows(), self.spec.outputs])?;
+        self.with_handle(|handle, ctx| handle.forward_from(ctx, layer, value, outputs.data_mut()))?;
+        Ok(outputs)
+    }
+
+    /// What a layer adds before its non-linearity.
+    ///
+    /// # Errors
+    /// What the model reports.
+    pub fn biases(&self, layer: &str) -> Result<Option<Vec<f32>>> {
+        self.with_handle(|handle, ctx| handle.biases(ctx, layer))
     }
 
     /// The linear head and the layer that it stands on.

@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "serves the contract's tables of functions")]
 
+mod inner;
+
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,10 +18,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use xbench_abi::{
-    DLDataType, XB_CANCELLED, XB_DEADLINE_EXCEEDED, XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_PREDICT,
-    XB_EXT_SEGMENT, XB_EXT_TREES, XB_EXT_VJP, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_MODEL, XB_OK,
-    XB_UNIMPLEMENTED, has_field, xb_call, xb_layers, xb_linear, xb_object, xb_owned, xb_predict,
-    xb_segment, xb_status, xb_tensor, xb_tree_ensemble, xb_trees, xb_vjp,
+    DLDataType, XB_CANCELLED, XB_DEADLINE_EXCEEDED, XB_EXT_BIASES, XB_EXT_FORWARD_FROM,
+    XB_EXT_LAYERS, XB_EXT_LINEAR, XB_EXT_MODIFIED_VJP, XB_EXT_PREDICT, XB_EXT_SEGMENT,
+    XB_EXT_TREES, XB_EXT_VJP, XB_INTERNAL, XB_INVALID_ARGUMENT, XB_MODEL, XB_OK, XB_UNIMPLEMENTED,
+    has_field, xb_biases, xb_call, xb_forward_from, xb_layers, xb_linear, xb_modified_vjp,
+    xb_object, xb_owned, xb_predict, xb_segment, xb_status, xb_tensor, xb_tree_ensemble, xb_trees,
+    xb_vjp,
 };
 
 use crate::call::{CallFrame, deadline_ns, set_error};
@@ -51,8 +55,8 @@ pub struct Counts {
 
 /// The model as an explainer sees it: counted, cut, and stopped at the deadline.
 ///
-/// It grants `predict`, `layers`, `vjp`, `linear`, `segment` and `trees`; what would change the model
-/// is never granted.
+/// It grants `predict`, `layers`, `vjp`, `modified_vjp`, `forward_from`, `biases`, `linear`,
+/// `segment` and `trees`; what would change the model is never granted.
 #[derive(Debug)]
 pub struct ModelProxy<'m> {
     state: NonNull<State<'m>>,
@@ -71,6 +75,9 @@ struct State<'m> {
     linear: Option<xb_linear>,
     segment: Option<xb_segment>,
     trees: Option<xb_trees>,
+    modified_vjp: Option<xb_modified_vjp>,
+    forward_from: Option<xb_forward_from>,
+    biases: Option<xb_biases>,
     counts: Cell<Counts>,
     /// The first failure since the explainer was last called.
     fault: RefCell<Option<Fault>>,
@@ -137,6 +144,19 @@ impl<'m> ModelProxy<'m> {
                 reserved: 0,
                 get: Some(on_trees),
             });
+        // SAFETY: as above; the rules' names are passed on.
+        let modified_vjp = tables
+            .modified_vjp
+            .filter(|_| granted(XB_EXT_MODIFIED_VJP))
+            .map(|table| unsafe { inner::modified_vjp(table) });
+        let forward_from = tables
+            .forward_from
+            .filter(|_| granted(XB_EXT_FORWARD_FROM))
+            .map(|_| inner::forward_from());
+        let biases = tables
+            .biases
+            .filter(|_| granted(XB_EXT_BIASES))
+            .map(|_| inner::biases());
         let state = Box::into_raw(Box::new(State {
             object: xb_object {
                 struct_size: size_of::<xb_object>() as u32,
@@ -155,6 +175,9 @@ impl<'m> ModelProxy<'m> {
             linear,
             segment,
             trees,
+            modified_vjp,
+            forward_from,
+            biases,
             counts: Cell::default(),
             fault: RefCell::new(None),
         }));
@@ -334,6 +357,9 @@ unsafe extern "C" fn on_get_extension(
             id if id == XB_EXT_LINEAR => pointer(&(*state).linear),
             id if id == XB_EXT_SEGMENT => pointer(&(*state).segment),
             id if id == XB_EXT_TREES => pointer(&(*state).trees),
+            id if id == XB_EXT_MODIFIED_VJP => pointer(&(*state).modified_vjp),
+            id if id == XB_EXT_FORWARD_FROM => pointer(&(*state).forward_from),
+            id if id == XB_EXT_BIASES => pointer(&(*state).biases),
             _ => std::ptr::null(),
         }
     }
