@@ -21,8 +21,10 @@ pub mod complexity;
 pub mod faithfulness;
 pub mod localisation;
 mod not_applicable;
+pub mod randomisation;
 mod ranking;
 mod rng;
+pub mod robustness;
 pub mod similarity;
 
 pub use catalogue::{Direction, Family, Needs, ScoreInfo, catalogue, find};

@@ -52,6 +52,27 @@ pub enum NotApplicable {
     /// The map has no negative values, so the signs of its attributions say nothing.
     #[error("the map has no negative values, so its signs say nothing")]
     Unsigned,
+    /// Every perturbation that changes the input changes the model's class.
+    #[error("every perturbation that changes the input changes the model's class")]
+    ClassChanges,
+    /// No perturbation changes the input.
+    #[error("no perturbation changes the input")]
+    UnchangedInput,
+    /// The rows are no images.
+    #[error("the rows are no images")]
+    NotAnImage,
+    /// The model tells the values of no inner layer.
+    #[error("the model tells the values of no inner layer")]
+    NoLayers,
+    /// The model's parameters cannot be randomised.
+    #[error("the model's parameters cannot be randomised")]
+    NoParameters,
+    /// The model has no other class.
+    #[error("the model has no other class")]
+    OneClass,
+    /// No other image has an explanation like it.
+    #[error("no other image has an explanation like it")]
+    NoPeer,
 }
 
 impl NotApplicable {
@@ -72,6 +93,13 @@ impl NotApplicable {
             Self::NotProbabilities => "not_probabilities",
             Self::TooSmall => "too_small",
             Self::Unsigned => "unsigned",
+            Self::ClassChanges => "class_changes",
+            Self::UnchangedInput => "unchanged_input",
+            Self::NotAnImage => "not_an_image",
+            Self::NoLayers => "no_layers",
+            Self::NoParameters => "no_parameters",
+            Self::OneClass => "one_class",
+            Self::NoPeer => "no_peer",
         }
     }
 }

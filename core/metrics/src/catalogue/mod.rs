@@ -179,6 +179,11 @@ const MODEL: Needs = Needs {
     model: true,
     explainer: false,
 };
+const EXPLAINER: Needs = Needs {
+    mask: false,
+    model: true,
+    explainer: true,
+};
 const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 const NOT_NEGATIVE: (f64, f64) = (0.0, f64::INFINITY);
 
