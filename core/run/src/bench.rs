@@ -179,6 +179,7 @@ impl<'b> Shelf<'b> {
                 requires_model: plugin.requires_model.clone(),
                 control: plugin.flags.control,
                 wants_mask: plugin.flags.wants_mask,
+                wants_background: plugin.flags.wants_background,
                 presets: plugin.presets.clone(),
             })
             .collect()

@@ -14,9 +14,9 @@ use crate::error::RunError;
 use crate::models::array_of;
 use crate::observer::Observer;
 use crate::pool::{Job, Outcome, Pool};
-use crate::session::{MODEL_LIMIT, masks_of};
+use crate::session::{MODEL_LIMIT, background_rows, masks_of};
 use crate::task::{
-    ImageBlobs, ModelRef, Reply, RowLayout, Task, message_of, pack_images, reply_of,
+    ImageBlobs, ModelRef, Reply, RowLayout, Task, message_of, pack_explained, reply_of,
 };
 use crate::train::{argmax, set_info};
 use crate::weights::model_with_weights;
@@ -25,6 +25,8 @@ use crate::weights::model_with_weights;
 const USUAL_SET: &str = "fashion-mnist";
 /// Rows of one request, as in suites.
 const CHUNK: usize = 64;
+/// Background rows for explainers that ask for them, as in suites.
+const BACKGROUND: usize = 100;
 
 /// What to explain.
 #[derive(Debug, Clone)]
@@ -150,6 +152,10 @@ pub fn explain(
         Some(rows) => from_set(rows, info, request, observer)?,
         None => from_photographs(&request.images, info)?,
     };
+    let background = match explainers.iter().any(|one| one.plugin.wants_background) {
+        true => background(&set, request.search.offline, observer)?,
+        false => Vec::new(),
+    };
     let pool = Pool::new(bench.worker_config(1), cores());
     let mut references = Vec::new();
     for model in &models {
@@ -167,6 +173,7 @@ pub fn explain(
             model,
             reference,
             &explainers,
+            &background,
         )?);
     }
     Ok(Explanations {
@@ -182,6 +189,19 @@ struct Input {
     pictures: Vec<Picture>,
     ids: Vec<u64>,
     masks: Vec<u8>,
+}
+
+/// Rows of the set's training split as they are sent to a worker.
+fn background(set: &SetRef, offline: bool, observer: &dyn Observer) -> Result<Vec<u8>, RunError> {
+    let (set, _) = load_data(set, None, None, Splits::All, offline, observer)?;
+    let rows = background_rows(&set, BACKGROUND)?;
+    if rows.is_empty() {
+        return Err(RunError::Flag(format!(
+            "an explainer asks for rows of the training split, and {} has none",
+            set.id
+        )));
+    }
+    Ok(RowLayout::of(&set.train).pack(&set.train, &rows))
 }
 
 /// A data set as named on the command line.
@@ -374,6 +394,7 @@ fn one_model(
     model: &Chosen,
     reference: &ModelRef,
     explainers: &[Chosen],
+    background: &[u8],
 ) -> Result<ExplainedModel, RunError> {
     let n = input.pictures.len();
     let row_len: usize = info.shape.iter().product();
@@ -444,6 +465,10 @@ fn one_model(
         };
         for at in xbench_suite::chunk_rows(n, CHUNK) {
             let (task, targets) = (task.clone(), &targets);
+            let background: &[u8] = match chosen.plugin.wants_background {
+                true => background,
+                false => &[],
+            };
             places.push((number, at.clone()));
             jobs.push(Job {
                 group: number,
@@ -467,7 +492,7 @@ fn one_model(
                             .unwrap_or(&[])
                             .to_vec(),
                     };
-                    pack_images(&task, &images)
+                    pack_explained(&task, &images, background.to_vec())
                 }),
             });
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use xbench_data::{DataSet, Masks, SetRef, Split, Splits};
+use xbench_data::{DataSet, Masks, Selection, SetRef, Split, Splits};
 use xbench_record::Store;
 use xbench_suite::{Accuracy, Checked, SplitName, Suite, Target};
 
@@ -29,6 +29,8 @@ pub(crate) struct Session<'s> {
     substituted: bool,
     /// The explained rows of the split.
     pub(crate) rows: Vec<usize>,
+    /// Rows of the training split for explainers that ask for them; empty where none does.
+    pub(crate) background: Vec<usize>,
     pub(crate) pool: Pool,
     pub(crate) store: Store,
     /// What a reader of the results must know.
@@ -50,8 +52,9 @@ impl<'s> Session<'s> {
         observer: &'s dyn Observer,
     ) -> Result<Self, RunError> {
         // What is wrong with the suite is told before anything is read or downloaded.
-        suite.check(&Shelf::of_info(bench, &set_info(&suite.data.set)?))?;
+        let checked = suite.check(&Shelf::of_info(bench, &set_info(&suite.data.set)?))?;
         let splits = match suite.data.split {
+            _ if wants_background(&checked) => Splits::All,
             SplitName::Test => Splits::TestOnly,
             SplitName::Photos => Splits::PhotosOnly,
             SplitName::Train | SplitName::Validation => Splits::All,
@@ -73,6 +76,11 @@ impl<'s> Session<'s> {
                 suite.file
             )));
         }
+        let background = if wants_background(&checked) {
+            background_rows(&set, suite.background)?
+        } else {
+            Vec::new()
+        };
         if let Target::Class(class) = suite.target
             && class >= set.classes.len()
         {
@@ -96,6 +104,7 @@ impl<'s> Session<'s> {
             set,
             substituted: substitution.is_some(),
             rows,
+            background,
             pool: Pool::new(bench.worker_config(1), workers),
             store,
             warnings,
@@ -120,6 +129,15 @@ impl<'s> Session<'s> {
     /// Whether another set stands in for the suite's.
     pub(crate) fn substituted(&self) -> bool {
         self.substituted
+    }
+
+    /// The background rows as they are sent to a worker; nothing for an explainer that asks for none.
+    pub(crate) fn background_for(&self, explainer: usize) -> Vec<u8> {
+        if self.checked.explainers[explainer].plugin.wants_background {
+            self.layout().pack(&self.set.train, &self.background)
+        } else {
+            Vec::new()
+        }
     }
 
     /// What its rows are.
@@ -165,6 +183,27 @@ impl<'s> Session<'s> {
             masks: masks_of(split, rows),
         }
     }
+}
+
+fn wants_background(checked: &Checked) -> bool {
+    checked
+        .explainers
+        .iter()
+        .any(|explainer| explainer.plugin.wants_background)
+}
+
+/// Rows of the training split, evenly over the classes; all of them where there are no more than
+/// `count`, and simply the first where a class has too few.
+///
+/// # Errors
+/// When the selection is refused.
+pub(crate) fn background_rows(set: &DataSet, count: usize) -> Result<Vec<usize>, RunError> {
+    let classes = set.classes.len();
+    let select = |selection| xbench_data::select(&set.train, classes, &selection);
+    if set.train.len() <= count {
+        return Ok(select(Selection::All)?);
+    }
+    Ok(select(Selection::Balanced(count)).or_else(|_| select(Selection::First(count)))?)
 }
 
 fn split_of<'d>(suite: &Suite, set: &'d DataSet) -> &'d Split {

@@ -110,7 +110,8 @@ pub(crate) enum Task {
         layout: RowLayout,
         settings: ScoreSettings,
     },
-    /// Attributions. Blobs: images. Answer: attributions f32, shaped as the pixels.
+    /// Attributions. Blobs: images, background rows (empty: none). Answer: attributions f32, shaped as
+    /// the pixels, and how well a local surrogate fits each row f32 `[n]` (NaN: none).
     Explain {
         model: ModelRef,
         explainer: PluginRef,
@@ -125,7 +126,7 @@ pub(crate) enum Task {
         settings: ScoreSettings,
         scores: Vec<String>,
     },
-    /// Repeated explanations of the same rows, timed. Blobs: images.
+    /// Repeated explanations of the same rows, timed. Blobs: images, background rows (empty: none).
     Time {
         model: ModelRef,
         explainer: PluginRef,
@@ -290,6 +291,22 @@ pub(crate) fn pack_images(task: &Task, images: &ImageBlobs) -> Message {
     message.push_u64(&images.seeds);
     message.blobs.push(images.masks.clone());
     message
+}
+
+/// A task with images and background rows, packed as the images are; none where empty.
+pub(crate) fn pack_explained(task: &Task, images: &ImageBlobs, background: Vec<u8>) -> Message {
+    let mut message = pack_images(task, images);
+    message.blobs.push(background);
+    message
+}
+
+/// The background rows of a message that [`pack_explained`] made.
+pub(crate) fn unpack_background(
+    message: &Message,
+    layout: &RowLayout,
+) -> Result<Option<Vec<f32>>, String> {
+    let packed = message.blob(IMAGE_BLOBS)?;
+    Ok((!packed.is_empty()).then(|| layout.unpack(packed)))
 }
 
 /// The images of a message.

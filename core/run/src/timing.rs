@@ -14,7 +14,7 @@ use crate::cells::CellResult;
 use crate::error::RunError;
 use crate::models::{ModelResult, files};
 use crate::session::{MODEL_LIMIT, Session};
-use crate::task::{Reply, Task, Timing, pack_images, reply_of};
+use crate::task::{Reply, Task, Timing, pack_explained, reply_of};
 
 /// Times every cell that has a result. A cell that cannot be timed keeps its scores.
 pub(crate) fn measure(
@@ -107,9 +107,10 @@ fn time(
         warmup,
         repeats,
     };
-    let request = pack_images(
+    let request = pack_explained(
         &task,
         &session.images(0..images, &model.targets, |row| seed.row(row)),
+        session.background_for(result.explainer),
     );
     let mut worker = Worker::spawn(&session.bench.worker_config(1)).map_err(|f| f.describe())?;
     let answer = worker

@@ -25,7 +25,7 @@ use crate::bench::hex;
 use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
 use crate::task::{
     Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, OutputFacts, PluginRef, Reply,
-    RowLayout, Task, Timing, message_of, pack_trees, unpack_images,
+    RowLayout, Task, Timing, message_of, pack_trees, unpack_background, unpack_images,
 };
 
 /// Rows the proxy hands to a model in one call: beyond that its buffers leave the caches.
@@ -120,9 +120,11 @@ impl State {
                 deadline_ms,
             } => {
                 let blobs = unpack_images(message)?;
+                let background = unpack_background(message, &layout)?;
                 self.load(&model, &explainer)?;
                 let limit = Duration::from_millis(deadline_ms);
-                self.explain((&model, &explainer), (&blobs, &layout), seed, limit)
+                let data = (&blobs, &layout, background.as_deref());
+                self.explain((&model, &explainer), data, seed, limit)
             }
             Task::Score {
                 model,
@@ -155,10 +157,11 @@ impl State {
                 repeats,
             } => {
                 let blobs = unpack_images(message)?;
+                let background = unpack_background(message, &layout)?;
                 self.load(&model, &explainer)?;
                 self.time(
                     (&model, &explainer),
-                    (&blobs, &layout),
+                    (&blobs, &layout, background.as_deref()),
                     seed,
                     warmup,
                     repeats,
@@ -236,15 +239,15 @@ impl State {
     fn explain(
         &self,
         (model, explainer): (&ModelRef, &PluginRef),
-        (blobs, layout): (&ImageBlobs, &RowLayout),
+        (blobs, layout, background): (&ImageBlobs, &RowLayout, Option<&[f32]>),
         seed: u64,
         limit: Duration,
     ) -> Result<Message, Failure> {
         let pixels = layout.unpack(&blobs.values);
         let mut attributions = vec![0.0; pixels.len()];
-        let counts = attribute(
+        let (counts, local_fit) = attribute(
             (self.loaded_model(model)?, self.loaded_explainer(explainer)?),
-            (blobs, &pixels, layout),
+            (blobs, &pixels, layout, background),
             &call(seed, Some(Instant::now() + limit)),
             &mut attributions,
         )?;
@@ -253,13 +256,14 @@ impl State {
             backward_rows: counts.backward_rows,
         }));
         answer.push_f32(&attributions);
+        answer.push_f32(&local_fit);
         Ok(answer)
     }
 
     fn time(
         &self,
         (model, explainer): (&ModelRef, &PluginRef),
-        (blobs, layout): (&ImageBlobs, &RowLayout),
+        (blobs, layout, background): (&ImageBlobs, &RowLayout, Option<&[f32]>),
         seed: u64,
         warmup: usize,
         repeats: usize,
@@ -277,7 +281,7 @@ impl State {
             let (wall, cpu) = (Instant::now(), ProcessTime::now());
             attribute(
                 (model, explainer),
-                (blobs, &pixels, layout),
+                (blobs, &pixels, layout, background),
                 &call(seed, None),
                 &mut attributions,
             )?;
@@ -373,10 +377,10 @@ impl State {
 /// Explains the rows through a counting proxy.
 fn attribute(
     (model, explainer): (&LoadedModel, &LoadedExplainer),
-    (blobs, pixels, layout): (&ImageBlobs, &[f32], &RowLayout),
+    (blobs, pixels, layout, background): (&ImageBlobs, &[f32], &RowLayout, Option<&[f32]>),
     settings: &CallSettings,
     attributions: &mut [f32],
-) -> Result<Counts, Failure> {
+) -> Result<(Counts, Vec<f32>), Failure> {
     let mut shape = vec![blobs.targets.len()];
     shape.extend(&layout.shape);
     let options = ProxyOptions {
@@ -391,10 +395,12 @@ fn attribute(
         target: &blobs.targets,
         seed: &blobs.seeds,
         mask: (!blobs.masks.is_empty()).then_some(blobs.masks.as_slice()),
-        background: None,
+        background,
     };
-    explainer.explain(settings, &proxy, &batch, attributions)?;
-    Ok(proxy.counts())
+    let mut local_fit = vec![f64::NAN; blobs.targets.len()];
+    explainer.explain_and_fit(settings, &proxy, &batch, attributions, &mut local_fit)?;
+    let local_fit = local_fit.iter().map(|&fit| fit as f32).collect();
+    Ok((proxy.counts(), local_fit))
 }
 
 /// A loaded model, as scoring sees it. Its calls are not the explainer's and are not counted.

@@ -43,6 +43,8 @@ pub struct Known {
     pub control: bool,
     /// Whether an explainer asks for the object's mask.
     pub wants_mask: bool,
+    /// Whether an explainer asks for rows of the training split.
+    pub wants_background: bool,
     /// Named recipes of a model, the preferred one last or called `best`.
     pub presets: Vec<String>,
 }

@@ -66,6 +66,11 @@ pub(crate) struct Document {
     #[serde(default = "chunk")]
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) chunk: At<u32>,
+    /// Rows of the training split that explainers which ask for background rows are given, evenly
+    /// over the classes.
+    #[serde(default = "background")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub(crate) background: At<u32>,
     /// Seconds an explainer may take for one unit of work.
     #[serde(default = "deadline")]
     #[schemars(range(min = 0.1, max = 86400.0))]
@@ -170,6 +175,10 @@ fn predicted() -> At<TargetDoc> {
 
 fn chunk() -> At<u32> {
     written(64)
+}
+
+fn background() -> At<u32> {
+    written(100)
 }
 
 fn deadline() -> At<f64> {

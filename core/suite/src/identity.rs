@@ -74,6 +74,9 @@ pub struct CellIdentity {
     pub explainer_version: String,
     /// Parameters of the explainer, with defaults.
     pub explainer_params: Value,
+    /// Rows of the training split that the explainer is given; empty for one that asks for none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<usize>,
     /// Seed of the suite.
     pub seed: u64,
     /// Kind of device: `cpu`.
@@ -169,6 +172,7 @@ mod tests {
             explainer_id: "org.xbench.ig".into(),
             explainer_version: "0.1.0".into(),
             explainer_params: json!({"steps": 50, "baseline": 0}),
+            background: vec![3],
             seed: 0,
             device_class: "cpu".into(),
         }
@@ -194,7 +198,7 @@ mod tests {
             changed.insert(name.clone(), other);
             assert!(keys.insert(key(&Value::Object(changed))), "{name}");
         }
-        assert_eq!(keys.len(), 16);
+        assert_eq!(keys.len(), 17);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Suite {
     pub timing: Option<Timing>,
     /// Images per unit of work, 1 to 4096.
     pub chunk: usize,
+    /// Rows of the training split for explainers that ask for background rows, 1 to 10,000.
+    pub background: usize,
     /// Time an explainer may take for one unit of work.
     pub deadline: Duration,
     /// Folders with plugins; relative ones are resolved against the suite's file.

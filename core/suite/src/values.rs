@@ -102,6 +102,7 @@ impl Checker<'_> {
         let perturbation = self.perturbation(&document.perturbation);
         let timing = self.timing(&document.timing);
         let chunk = self.whole("chunk", &document.chunk, 1, 4096);
+        let background = self.whole("background", &document.background, 1, 10_000);
         let deadline = self.deadline(&document.deadline);
         let about = Figures {
             models: &models,
@@ -128,6 +129,7 @@ impl Checker<'_> {
             perturbation,
             timing,
             chunk,
+            background,
             deadline,
             plugins: document.plugins.into_iter().map(PathBuf::from).collect(),
             reproduction,

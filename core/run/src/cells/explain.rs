@@ -4,18 +4,24 @@ use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::json;
-use xbench_record::{ChunkRecord, PredictionRecord, Status};
+use xbench_record::{ChunkRecord, Column, ColumnKey, PredictionRecord, Status};
 use xbench_suite::{Key, chunk_rows};
 
+use super::score::column_key;
 use super::{Failure, Work, answer_of, fail};
 use crate::error::RunError;
 use crate::models::{ModelResult, ReadyModel, array_of, files};
 use crate::pool::{Job, Outcome};
 use crate::session::{MODEL_LIMIT, Session};
-use crate::task::{Evaluations, Reply, Task, pack_images, reply_of};
+use crate::task::{Evaluations, Reply, Task, pack_explained, pack_images, reply_of};
 
 /// Outcomes shared by the explainers of a model: by model, then by chunk.
 pub(super) type Shared = Vec<Vec<Option<Vec<f32>>>>;
+
+/// Score that an explainer reports of itself.
+pub(super) const LOCAL_FIT: &str = "local_fit";
+/// Why an explanation has no such score.
+const NO_SURROGATE: &str = "no_surrogate";
 
 /// What a job of the first stage is for.
 enum Purpose {
@@ -90,6 +96,7 @@ pub(super) fn explain(
                 deadline_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
             };
             let (at, seed, targets) = (chunk.at.clone(), *seed, &model.targets);
+            let explained_by = work.result.explainer;
             purposes.push(Purpose::Explain {
                 work: number,
                 chunk: index,
@@ -99,7 +106,8 @@ pub(super) fn explain(
                 // The proxy stops an explainer that asks the model; this stops one that does not.
                 deadline: limit + Duration::from_secs(1),
                 message: Box::new(move || {
-                    pack_images(&task, &session.images(at, targets, |row| seed.row(row)))
+                    let images = session.images(at, targets, |row| seed.row(row));
+                    pack_explained(&task, &images, session.background_for(explained_by))
                 }),
             });
         }
@@ -143,7 +151,11 @@ pub(super) fn explain(
                 let work = &mut works[*work];
                 let part = &mut work.chunks[*chunk];
                 match explained(outcome, part.at.len() * row_len) {
-                    Ok((attributions, evaluations)) => {
+                    Ok(Explained {
+                        attributions,
+                        local_fit,
+                        evaluations,
+                    }) => {
                         let rows = &session.rows[part.at.clone()];
                         let record = ChunkRecord {
                             rows: rows.iter().map(|&row| row as u32).collect(),
@@ -157,6 +169,13 @@ pub(super) fn explain(
                         let key = part.key.to_string();
                         session.store.put_chunk(&key, &record).map_err(files)?;
                         part.record = Some(record);
+                        part.scores
+                            .columns
+                            .insert(local_fit_key(session), local_fit_column(&local_fit));
+                        session
+                            .store
+                            .put_scores(&key, &part.scores)
+                            .map_err(files)?;
                         Ok(true)
                     }
                     Err(failure) => {
@@ -183,15 +202,46 @@ fn outcomes(outcome: Outcome, len: usize) -> Result<Vec<f32>, Failure> {
     array_of(Outcome::Answer(answer), len).map_err(|text| (Status::Failed, text))
 }
 
-/// Attributions and cost of an answer, or how it failed.
-fn explained(outcome: Outcome, len: usize) -> Result<(Vec<f32>, Evaluations), Failure> {
+/// What an explainer gave for a chunk.
+struct Explained {
+    attributions: Vec<f32>,
+    /// NaN where there is none.
+    local_fit: Vec<f32>,
+    evaluations: Evaluations,
+}
+
+/// Under which name the fit of local surrogates is kept.
+fn local_fit_key(session: &Session<'_>) -> ColumnKey {
+    let score = xbench_metrics::find(LOCAL_FIT).expect("a score of the catalogue");
+    column_key(session, score)
+}
+
+fn local_fit_column(local_fit: &[f32]) -> Column {
+    let mut column = Column::default();
+    for &fit in local_fit {
+        let value = fit.is_finite().then(|| f64::from(fit));
+        if value.is_none() {
+            *column.reasons.entry(NO_SURROGATE.to_owned()).or_default() += 1;
+        }
+        column.values.push(value);
+    }
+    column
+}
+
+/// Attributions, fit and cost of an answer, or how it failed.
+fn explained(outcome: Outcome, len: usize) -> Result<Explained, Failure> {
     let answer = answer_of(outcome)?;
     let failed = |text: String| (Status::Failed, text);
     match reply_of(&answer).map_err(failed)? {
         Reply::Explained(evaluations) => {
             let attributions = answer.f32s(0).map_err(failed)?;
+            let local_fit = answer.f32s(1).map_err(failed)?;
             if attributions.len() == len {
-                Ok((attributions, evaluations))
+                Ok(Explained {
+                    attributions,
+                    local_fit,
+                    evaluations,
+                })
             } else {
                 Err(failed(format!(
                     "the worker answered {} attributions, expected {len}",

@@ -112,6 +112,14 @@ fn open<'m>(
         work.result.text = format!("needs object masks, which {} has not", session.set.id);
         return Ok(work);
     }
+    if plugin.flags.wants_background && session.background.is_empty() {
+        work.result.status = Status::Unsupported;
+        work.result.text = format!(
+            "needs rows of a training split, which {} has not",
+            session.set.id
+        );
+        return Ok(work);
+    }
     let identity = identity(session, cell, model);
     let key = identity.key();
     work.result.key = Some(key);
@@ -156,6 +164,10 @@ fn identity(session: &Session<'_>, cell: &Cell, model: &ReadyModel) -> CellIdent
         explainer_id: chosen.plugin.id.clone(),
         explainer_version: chosen.plugin.version.clone(),
         explainer_params: chosen.params.clone(),
+        background: match chosen.plugin.wants_background {
+            true => session.background.clone(),
+            false => Vec::new(),
+        },
         seed: session.suite.seed,
         device_class: "cpu".to_owned(),
     }
@@ -230,7 +242,10 @@ fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
                     *joined.reasons.entry(reason.clone()).or_default() += count;
                 }
             }
-            result.columns.insert(score.id.to_owned(), joined);
+            // Only explainers with a surrogate have a fit to tell.
+            if score.id != explain::LOCAL_FIT || joined.values.iter().any(Option::is_some) {
+                result.columns.insert(score.id.to_owned(), joined);
+            }
         }
     }
     result

@@ -45,6 +45,7 @@ pub(super) fn score(
         .checked
         .explanation_scores()
         .filter(|score| has_masks || !score.needs.mask)
+        .filter(|score| score.id != super::explain::LOCAL_FIT)
         .map(|score| (score, column_key(session, score)))
         .collect();
     let mut jobs: Vec<Job<'_>> = Vec::new();
