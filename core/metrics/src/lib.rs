@@ -13,6 +13,7 @@
 //! What each score means, which way is better and who proposed it stands in [`catalogue`].
 
 pub mod agreement;
+pub mod axiomatic;
 pub mod calibration;
 mod catalogue;
 mod class_counts;
