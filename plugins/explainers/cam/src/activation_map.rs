@@ -1,43 +1,58 @@
-//! What CAM and Grad-CAM share: sizes, the weighted sum of feature maps, and writing it enlarged.
+//! What the family shares: feature maps of a row, their weighted sum, and writing it enlarged.
 
-use xbench_plugin::{Error, Result};
+use super::resize::Resize;
 
-use crate::Resize;
+/// One row's feature maps, or a gradient with respect to them: [maps, units].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FeatureMaps<'r> {
+    values: &'r [f32],
+    units: usize,
+}
 
-/// Rows handed to the model in one call: bounds the memory for feature maps.
-pub(crate) const ROWS_PER_CALL: usize = 256;
+impl<'r> FeatureMaps<'r> {
+    /// `values` row-major, `units` = height times width, not zero.
+    pub(crate) fn new(values: &'r [f32], units: usize) -> Self {
+        Self { values, units }
+    }
 
-/// Channels, height and width of the model's input.
-///
-/// # Errors
-/// Invalid argument when the input is no image.
-pub(crate) fn image_shape(shape: &[usize]) -> Result<[usize; 3]> {
-    match shape {
-        &[_, c, h, w] if c > 0 && h > 0 && w > 0 => Ok([c, h, w]),
-        _ => Err(Error::invalid_argument(format!(
-            "a map over the image needs input of shape [n, channels, height, width], not \
-             {shape:?}"
-        ))),
+    /// Units of one map.
+    pub(crate) fn units(&self) -> usize {
+        self.units
+    }
+
+    /// The maps, one after the other.
+    pub(crate) fn iter(&self) -> std::slice::ChunksExact<'r, f32> {
+        self.values.chunks_exact(self.units)
     }
 }
 
-/// Channels, height and width of a layer's activation of shape [n, k, h, w].
-///
-/// # Errors
-/// Invalid argument when the layer has no spatial extent, or another number of rows.
-pub(crate) fn layer_shape(layer: &str, shape: &[usize], rows: usize) -> Result<[usize; 3]> {
-    match shape {
-        &[n, k, h, w] if n == rows && k > 0 && h > 0 && w > 0 => Ok([k, h, w]),
-        _ => Err(Error::invalid_argument(format!(
-            "layer \"{layer}\" gives {shape:?} for {rows} rows; a layer of feature maps \
-             [n, maps, height, width] is needed: choose a convolution"
-        ))),
+/// Adds `weight * values` to `sum`.
+pub(crate) fn add_weighted(sum: &mut [f32], weight: f32, values: &[f32]) {
+    for (sum, &value) in sum.iter_mut().zip(values) {
+        *sum += weight * value;
     }
 }
 
-/// Makes one row's map: the weighted sum of its feature maps, enlarged, into the channels.
+/// Adds the sum of the feature maps, each with the weight that `weight(map, gradient)` gives it.
+pub(crate) fn weight_by_gradient(
+    features: FeatureMaps<'_>,
+    gradient: FeatureMaps<'_>,
+    sum: &mut [f32],
+    weight: impl Fn(&[f32], &[f32]) -> f32,
+) {
+    for (map, gradient) in features.iter().zip(gradient.iter()) {
+        add_weighted(sum, weight(map, gradient), map);
+    }
+}
+
+/// Grad-CAM's weight of a map: the mean of the gradient over its units.
+pub(crate) fn mean_gradient(gradient: &[f32]) -> f32 {
+    gradient.iter().sum::<f32>() / gradient.len() as f32
+}
+
+/// Makes one row's attribution of a small map: rectified where asked for, enlarged, and shared out
+/// evenly among the channels.
 pub(crate) struct MapWriter {
-    maps: usize,
     resize: Resize,
     relu: bool,
     small: Vec<f32>,
@@ -47,9 +62,8 @@ pub(crate) struct MapWriter {
 impl MapWriter {
     /// For feature maps of `layer` = [k, h, w] and images of `image` = [c, h, w].
     pub(crate) fn new(layer: [usize; 3], image: [usize; 3], relu: bool) -> Self {
-        let [maps, h, w] = layer;
+        let [_, h, w] = layer;
         Self {
-            maps,
             resize: Resize::bilinear([h, w], [image[1], image[2]]),
             relu,
             small: vec![0.0; h * w],
@@ -57,25 +71,15 @@ impl MapWriter {
         }
     }
 
-    /// Feature maps per row.
-    pub(crate) fn maps(&self) -> usize {
-        self.maps
-    }
-
     /// Units of one feature map.
     pub(crate) fn units(&self) -> usize {
         self.small.len()
     }
 
-    /// `features`: one row, [k, h, w]; `weights`: [k]; `out`: one row, [c, height, width].
-    pub(crate) fn write(&mut self, features: &[f32], weights: &[f32], out: &mut [f32]) {
+    /// `fill` gets the small map, [h * w], zeroed; `out` is one row, [c, height, width].
+    pub(crate) fn write(&mut self, out: &mut [f32], fill: impl FnOnce(&mut [f32])) {
         self.small.fill(0.0);
-        let units = self.small.len();
-        for (map, &weight) in features.chunks_exact(units).zip(weights) {
-            for (sum, &value) in self.small.iter_mut().zip(map) {
-                *sum += weight * value;
-            }
-        }
+        fill(&mut self.small);
         let share = 1.0 / self.channels as f32;
         for value in &mut self.small {
             *value *= share;

@@ -5,11 +5,12 @@
 //! without its bias.
 
 use xbench_plugin::{
-    Batch, Context, Error, Explainer, Flags, Meta, ModelHandle, Plugin, Result, TensorRef,
-    capability,
+    Batch, Context, Error, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
 };
 
-use crate::activation_map::{MapWriter, ROWS_PER_CALL, image_shape, layer_shape};
+use super::activation_map::add_weighted;
+use super::feature_maps::{Source, explain_by_activation};
+use super::layer::choose_layer;
 
 xbench_plugin::params! {
     /// Parameters of CAM.
@@ -55,39 +56,32 @@ impl Explainer for Cam {
         batch: &Batch<'_>,
         attribution: &mut [f32],
     ) -> Result<()> {
-        let image = image_shape(batch.x.shape())?;
         let (layer, head) = model.linear(ctx)?;
-        let (rows, row_len) = (batch.x.rows(), batch.x.row_len());
-        let weight = head.weight.data();
-        let mut shape = batch.x.shape().to_vec();
-        for start in (0..rows).step_by(ROWS_PER_CALL) {
-            ctx.checkpoint(start as f64 / rows as f64)?;
-            let count = ROWS_PER_CALL.min(rows - start);
-            shape[0] = count;
-            let x = TensorRef::new(
-                &shape,
-                &batch.x.data()[start * row_len..][..count * row_len],
-            )?;
-            let features = model.activation(ctx, x, &layer)?;
-            let maps = layer_shape(&layer, features.shape(), count)?;
-            let mut writer = MapWriter::new(maps, image, self.params.relu);
-            if head.weight.shape()[1] != writer.maps() {
-                return Err(Error::invalid_argument(format!(
-                    "the linear head has weights {:?} [outputs, maps], but layer \"{layer}\" has \
-                     {} maps",
-                    head.weight.shape(),
-                    writer.maps()
-                )));
-            }
-            for row in 0..count {
-                let target = batch.target[start + row] as usize;
-                writer.write(
-                    features.row(row),
-                    &weight[target * writer.maps()..][..writer.maps()],
-                    &mut attribution[(start + row) * row_len..][..row_len],
-                );
-            }
+        let layers = model.layers()?;
+        let maps = choose_layer(&layers, &layer)?.shape.first().copied();
+        if maps != Some(head.weight.shape()[1]) {
+            return Err(Error::invalid_argument(format!(
+                "the linear head has weights {:?} [outputs, maps], but layer \"{layer}\" has {} maps",
+                head.weight.shape(),
+                maps.unwrap_or(0)
+            )));
         }
-        Ok(())
+        let source = Source {
+            layer: &layer,
+            relu: self.params.relu,
+        };
+        explain_by_activation(
+            ctx,
+            model,
+            batch,
+            source,
+            attribution,
+            |row, features, map| {
+                let weights = head.weight.row(batch.target[row] as usize);
+                for (features, &weight) in features.iter().zip(weights) {
+                    add_weighted(map, weight, features);
+                }
+            },
+        )
     }
 }

@@ -6,11 +6,11 @@
 //! both methods give the same map up to that factor and the rectification.
 
 use xbench_plugin::{
-    Batch, Context, Error, Explainer, Flags, LayerSpec, Meta, ModelHandle, Plugin, Result,
-    TensorRef, Wrt, capability,
+    Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
 };
 
-use crate::activation_map::{MapWriter, ROWS_PER_CALL, image_shape, layer_shape};
+use super::activation_map::{mean_gradient, weight_by_gradient};
+use super::feature_maps::{Source, explain_by_gradient};
 
 xbench_plugin::params! {
     /// Parameters of Grad-CAM.
@@ -48,27 +48,6 @@ impl Plugin for Gradcam {
     }
 }
 
-/// The layer that was asked for, or the last convolution.
-fn choose_layer<'l>(layers: &'l [LayerSpec], wanted: &str) -> Result<&'l str> {
-    let found = if wanted.is_empty() {
-        layers.iter().rev().find(|layer| layer.op == "conv2d")
-    } else {
-        layers.iter().find(|layer| layer.name == wanted)
-    };
-    found.map(|layer| layer.name.as_str()).ok_or_else(|| {
-        let known: Vec<String> = layers
-            .iter()
-            .map(|layer| format!("{} ({})", layer.name, layer.op))
-            .collect();
-        let problem = if wanted.is_empty() {
-            "the model has no conv2d layer, so the parameter `layer` must name one".to_owned()
-        } else {
-            format!("the model has no layer \"{wanted}\"")
-        };
-        Error::not_found(format!("{problem}; its layers: {}", known.join(", ")))
-    })
-}
-
 impl Explainer for Gradcam {
     const NEEDS: &'static [&'static std::ffi::CStr] = &[capability::LAYERS, capability::VJP];
 
@@ -79,52 +58,21 @@ impl Explainer for Gradcam {
         batch: &Batch<'_>,
         attribution: &mut [f32],
     ) -> Result<()> {
-        let spec = model.spec();
-        let image = image_shape(batch.x.shape())?;
-        let layers = model.layers()?;
-        let layer = choose_layer(&layers, &self.params.layer)?;
-        let (rows, row_len) = (batch.x.rows(), batch.x.row_len());
-        let mut shape = batch.x.shape().to_vec();
-        let mut weights = Vec::new();
-        for start in (0..rows).step_by(ROWS_PER_CALL) {
-            ctx.checkpoint(start as f64 / rows as f64)?;
-            let count = ROWS_PER_CALL.min(rows - start);
-            let mut one_hot = vec![0.0; count * spec.outputs];
-            for (row, &target) in batch.target[start..start + count].iter().enumerate() {
-                one_hot[row * spec.outputs + target as usize] = 1.0;
-            }
-            shape[0] = count;
-            let pullback = model.vjp(
-                ctx,
-                TensorRef::new(
-                    &shape,
-                    &batch.x.data()[start * row_len..][..count * row_len],
-                )?,
-                TensorRef::new(&[count, spec.outputs], &one_hot)?,
-                Wrt::Layer(layer),
-                true,
-            )?;
-            let features = pullback.activation.as_ref().ok_or_else(|| {
-                Error::internal(format!("the model gave no activation of layer \"{layer}\""))
-            })?;
-            let maps = layer_shape(layer, features.shape(), count)?;
-            let mut writer = MapWriter::new(maps, image, self.params.relu);
-            let units = writer.units();
-            for row in 0..count {
-                let gradient = pullback.gradient.row(row);
-                weights.clear();
-                weights.extend(
-                    gradient
-                        .chunks_exact(units)
-                        .map(|map| map.iter().sum::<f32>() / units as f32),
-                );
-                writer.write(
-                    features.row(row),
-                    &weights,
-                    &mut attribution[(start + row) * row_len..][..row_len],
-                );
-            }
-        }
-        Ok(())
+        let source = Source {
+            layer: &self.params.layer,
+            relu: self.params.relu,
+        };
+        explain_by_gradient(
+            ctx,
+            model,
+            batch,
+            source,
+            attribution,
+            |features, gradient, map| {
+                weight_by_gradient(features, gradient, map, |_, gradient| {
+                    mean_gradient(gradient)
+                });
+            },
+        )
     }
 }

@@ -1,7 +1,8 @@
-//! Explainers that weight the feature maps of a layer: CAM and Grad-CAM.
+//! Class activation maps: explainers that weight the feature maps of a layer, and FullGrad, which
+//! gathers all layers.
 //!
-//! Both make one small map per row, [h, w] of the layer, and enlarge it to the image. Enlarging is
-//! a plain resize, as both papers define it. It takes the map's corners for the image's corners,
+//! Each makes one small map per row, [h, w] of the layer, and enlarges it to the image. Enlarging is
+//! a plain resize, as the papers define it. It takes the map's corners for the image's corners,
 //! which is not quite where the units look: with valid convolutions and pooling that drops odd
 //! rows, the receptive fields of a layer's units lie off the resized cells. In a network of three
 //! valid 3x3 convolutions and two 2x2 poolings, 28 pixels become 3 units whose receptive fields
@@ -13,17 +14,48 @@
 //! An attribution has the shape of the input, [n, channels, height, width], while a map has one
 //! value per pixel: each channel gets the map divided by the number of channels, so that the sum
 //! over the channels is the map.
+//!
+//! `resize`, `layer` and `activation_map` depend on the SDK and on each other alone.
 
+mod ablation_cam;
 mod activation_map;
 mod cam;
+mod eigencam;
+mod feature_maps;
+mod fullgrad;
 mod gradcam;
+mod gradcam_plus_plus;
+mod hirescam;
+mod layer;
+mod layercam;
+mod parts;
+mod principal;
+mod queue;
 mod resize;
+mod scorecam;
+mod xgradcam;
 
+pub use ablation_cam::{AblationCam, AblationCamParams};
 pub use cam::{Cam, CamParams};
+pub use eigencam::{Eigencam, EigencamParams};
+pub use fullgrad::{Fullgrad, FullgradParams};
 pub use gradcam::{Gradcam, GradcamParams};
+pub use gradcam_plus_plus::{GradcamPlusPlus, GradcamPlusPlusParams};
+pub use hirescam::{Hirescam, HirescamParams};
+pub use layercam::{Layercam, LayercamParams};
 pub use resize::Resize;
+pub use scorecam::{Scorecam, ScorecamParams};
+pub use xgradcam::{Xgradcam, XgradcamParams};
 
 xbench_plugin::export! {
     explainer Cam;
     explainer Gradcam;
+    explainer GradcamPlusPlus;
+    explainer Xgradcam;
+    explainer Hirescam;
+    explainer Layercam;
+    explainer Eigencam;
+    explainer Scorecam;
+    explainer AblationCam;
+    explainer Fullgrad;
 }

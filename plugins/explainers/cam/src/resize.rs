@@ -20,6 +20,7 @@ pub struct Resize {
     from: [usize; 2],
     rows: Vec<Tap>,
     columns: Vec<Tap>,
+    mass: Vec<f64>,
 }
 
 impl Resize {
@@ -66,11 +67,24 @@ impl Resize {
                 .map(|i| tap(from[axis], to[axis], i))
                 .collect()
         };
+        let (rows, columns): (Vec<Tap>, Vec<Tap>) = (taps(0), taps(1));
+        let (down, across) = (mass(&rows, from[0]), mass(&columns, from[1]));
+        let mass = down
+            .iter()
+            .flat_map(|down| across.iter().map(move |across| down * across))
+            .collect();
         Self {
             from,
-            rows: taps(0),
-            columns: taps(1),
+            rows,
+            columns,
+            mass,
         }
+    }
+
+    /// Sum over the outputs of each input sample's weight, row-major [h, w]: a map that is divided by
+    /// it keeps its sum. Zero for a sample that no output reads.
+    pub(crate) fn mass(&self) -> &[f64] {
+        &self.mass
     }
 
     /// Writes the resized `map` (row-major, of the size `from`) into `out` (of the size `to`).
@@ -106,6 +120,17 @@ impl Resize {
             }
         }
     }
+}
+
+/// Sum of each input's weights along one axis.
+fn mass(taps: &[Tap], inputs: usize) -> Vec<f64> {
+    let mut mass = vec![0.0; inputs];
+    for tap in taps {
+        let share = f64::from(tap.share);
+        mass[tap.low] += 1.0 - share;
+        mass[tap.high] += share;
+    }
+    mass
 }
 
 #[cfg(test)]
@@ -171,5 +196,20 @@ mod tests {
         let mut out = [0.0; 784];
         Resize::bilinear([1, 1], [28, 28]).apply(&[2.5], &mut out);
         assert!(out.iter().all(|&v| v == 2.5));
+    }
+
+    #[test]
+    fn mass_is_what_a_unit_adds_to_the_sum() {
+        for (from, to) in [([2, 3], [5, 8]), ([4, 4], [2, 9]), ([1, 1], [3, 3])] {
+            let resize = Resize::bilinear(from, to);
+            for unit in 0..from[0] * from[1] {
+                let mut map = vec![0.0; from[0] * from[1]];
+                map[unit] = 1.0;
+                let mut out = vec![0.0; to[0] * to[1]];
+                resize.apply(&map, &mut out);
+                let sum: f64 = out.iter().map(|&v| f64::from(v)).sum();
+                assert!((sum - resize.mass()[unit]).abs() < 1e-5, "{from:?} {unit}");
+            }
+        }
     }
 }

@@ -1,26 +1,30 @@
-//! CAM and Grad-CAM on a network with global average pooling.
+//! A network with global average pooling: the weighted sum by hand, and what the methods have in
+//! common there.
 
-#[path = "../../gradient/tests/harness/mod.rs"]
-mod harness;
-mod models;
+use xbench_explainers_cam::Resize;
 
-use harness::{Rows, explain, fails};
-use models::{CHANNELS, GapNet, MAP_SIDE, MAPS, OUTPUTS, SIDE, UNITS, head_bias, head_weight};
-use xbench_explainers_cam::{Resize, xbench_entry_v1 as entry};
+use crate::gap_net::{
+    CHANNELS, GapNet, MAP_SIDE, MAPS, OUTPUTS, SIDE, UNITS, head_bias, head_weight,
+};
+use crate::harness::{Rows, explain, fails};
 
 const PIXELS: usize = SIDE * SIDE;
 const ROW: usize = CHANNELS * PIXELS;
 
+/// All that ask nothing of the network but layers and gradients.
+const IDS: [&str; 8] = [
+    "org.xbench.cam",
+    "org.xbench.gradcam",
+    "org.xbench.gradcam-plus-plus",
+    "org.xbench.xgradcam",
+    "org.xbench.hirescam",
+    "org.xbench.layercam",
+    "org.xbench.eigencam",
+    "org.xbench.scorecam",
+];
+
 fn rows(count: usize) -> Rows {
-    Rows {
-        shape: [count, CHANNELS, SIDE, SIDE],
-        x: (0..count * ROW)
-            .map(|i| ((i * 31 + 3) as f32 * 0.37).sin())
-            .collect(),
-        target: (0..count).map(|row| (row % OUTPUTS) as i64).collect(),
-        seed: vec![0; count],
-        mask: None,
-    }
+    crate::rows(count, [CHANNELS, SIDE, SIDE], OUTPUTS)
 }
 
 /// The map of one row by the definition, before it is enlarged.
@@ -104,6 +108,49 @@ fn gradcam_is_cam_over_the_number_of_units() {
 }
 
 #[test]
+fn xgradcam_and_hirescam_are_gradcam() {
+    let rows = rows(8);
+    for relu in [false, true] {
+        let params = format!(r#"{{"relu": {relu}}}"#);
+        let gradcam = explain::<GapNet>("org.xbench.gradcam", &params, &rows);
+        for id in ["org.xbench.xgradcam", "org.xbench.hirescam"] {
+            let other = explain::<GapNet>(id, &params, &rows);
+            let worst = gradcam
+                .iter()
+                .zip(&other)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            assert!(worst < 1e-7, "{id}: {worst}");
+        }
+    }
+}
+
+#[test]
+fn grad_cam_plus_plus_and_layercam_in_closed_form() {
+    // The gradient of map k is g = w / units at all its units.
+    let rows = rows(5);
+    let layercam = explain::<GapNet>("org.xbench.layercam", "{}", &rows);
+    let plus_plus = explain::<GapNet>("org.xbench.gradcam-plus-plus", "{}", &rows);
+    for row in 0..5 {
+        let features = GapNet::features(rows.row(row));
+        let (mut layer, mut plus) = (vec![0.0; UNITS], vec![0.0; UNITS]);
+        for (map, values) in features.chunks_exact(UNITS).enumerate() {
+            let g = (f64::from(head_weight(row % OUTPUTS, map)) / UNITS as f64).max(0.0);
+            let total: f64 = values.iter().map(|&v| f64::from(v)).sum();
+            let weight = UNITS as f64 * g / (2.0 + total * g);
+            for (unit, &value) in values.iter().enumerate() {
+                layer[unit] += g * f64::from(value);
+                plus[unit] += weight * f64::from(value);
+            }
+        }
+        let worst = deviation(&layercam[row * ROW..][..ROW], &enlarge(&layer));
+        assert!(worst < 1e-7, "{worst}");
+        let worst = deviation(&plus_plus[row * ROW..][..ROW], &enlarge(&plus));
+        assert!(worst < 1e-6, "{worst}");
+    }
+}
+
+#[test]
 fn gradcam_rectifies_and_takes_the_last_convolution_by_default() {
     let rows = rows(4);
     let default = explain::<GapNet>("org.xbench.gradcam", "{}", &rows);
@@ -115,7 +162,7 @@ fn gradcam_rectifies_and_takes_the_last_convolution_by_default() {
 #[test]
 fn a_row_s_result_does_not_depend_on_its_neighbours() {
     let all = rows(6);
-    for id in ["org.xbench.cam", "org.xbench.gradcam"] {
+    for id in IDS {
         let together = explain::<GapNet>(id, "{}", &all);
         for row in 0..6 {
             let alone = explain::<GapNet>(id, "{}", &all.only(row));
@@ -127,7 +174,7 @@ fn a_row_s_result_does_not_depend_on_its_neighbours() {
 #[test]
 fn more_rows_than_one_call_takes() {
     let all = rows(300);
-    for id in ["org.xbench.cam", "org.xbench.gradcam"] {
+    for id in IDS {
         let together = explain::<GapNet>(id, "{}", &all);
         for row in [0, 255, 256, 299] {
             let alone = explain::<GapNet>(id, "{}", &all.only(row));
@@ -150,7 +197,7 @@ fn errors_name_the_layers_and_the_target() {
         "{why}"
     );
     rows.target[1] = -1;
-    for id in ["org.xbench.cam", "org.xbench.gradcam"] {
+    for id in IDS {
         let why = fails::<GapNet>(id, "{}", &rows);
         assert!(why.contains("target -1"), "{why}");
     }
