@@ -11,6 +11,7 @@ mod agreement;
 mod arrays;
 mod bench;
 mod cells;
+mod challenge;
 mod checkpoint;
 mod classification;
 mod contrast;

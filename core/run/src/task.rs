@@ -12,6 +12,7 @@ use xbench_data::Split;
 use xbench_host::TreeEnsemble;
 use xbench_host::worker::Message;
 
+use crate::challenge::{ChallengeSettings, LayerColumn};
 use crate::evaluate::{Column, ScoreSettings};
 
 /// A plugin to be loaded: where it is, which one, and how it is made.
@@ -126,6 +127,16 @@ pub(crate) enum Task {
         settings: ScoreSettings,
         scores: Vec<String>,
     },
+    /// Scores of attributions that need the explainer again. Blobs: images, background rows (empty:
+    /// none), attributions.
+    Challenge {
+        model: ModelRef,
+        explainer: PluginRef,
+        layout: RowLayout,
+        settings: ChallengeSettings,
+        scores: Vec<String>,
+        deadline_ms: u64,
+    },
     /// Repeated explanations of the same rows, timed. Blobs: images, background rows (empty: none).
     Time {
         model: ModelRef,
@@ -174,6 +185,8 @@ pub(crate) struct ModelFacts {
     pub(crate) outputs: usize,
     /// What the outputs are.
     pub(crate) output_kind: OutputFacts,
+    /// Number of layers whose parameters can be randomised.
+    pub(crate) parameter_layers: usize,
 }
 
 /// What a model's outputs are.
@@ -209,6 +222,11 @@ pub(crate) enum Reply {
     /// Score columns by id.
     Scored {
         columns: BTreeMap<String, Column>,
+    },
+    /// Score columns by id, and the likeness behind those that are means over layers.
+    Challenged {
+        columns: BTreeMap<String, Column>,
+        layers: Vec<LayerColumn>,
     },
     Timed(Timing),
     /// Weights in blob 0; the report is the model's own JSON.

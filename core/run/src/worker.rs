@@ -4,6 +4,7 @@
 //! mostly concern the same few. A plugin's error becomes a [`Reply::Failed`]; a crash ends this
 //! process, which the host records.
 
+mod challenge;
 mod training;
 
 use std::collections::HashMap;
@@ -148,6 +149,18 @@ impl State {
                 )?;
                 Ok(message_of(&Reply::Scored { columns }))
             }
+            Task::Challenge {
+                model,
+                explainer,
+                layout,
+                settings,
+                scores,
+                deadline_ms,
+            } => {
+                let limit = Duration::from_millis(deadline_ms);
+                let wanted = (&settings, scores.as_slice());
+                self.challenge((&model, &explainer), &layout, limit, wanted, message)
+            }
             Task::Time {
                 model,
                 explainer,
@@ -213,6 +226,7 @@ impl State {
             weights_sha256,
             input_shape: spec.input_shape.clone(),
             outputs: spec.outputs,
+            parameter_layers: model.parameter_layers().len(),
             output_kind: match spec.output_kind {
                 OutputKind::Logits => OutputFacts::Logits,
                 OutputKind::Probabilities => OutputFacts::Probabilities,

@@ -12,6 +12,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::challenge::{RandomisationDoc, RobustnessDoc};
 use crate::plugin_use::{PluginUse, parse_plugin_use};
 use crate::read::At;
 
@@ -59,6 +60,12 @@ pub(crate) struct Document {
     /// Settings of the scores that perturb the input or compare the highest pixels.
     #[serde(default)]
     pub(crate) perturbation: PerturbationDoc,
+    /// Settings of the scores of robustness, which explain other rows.
+    #[serde(default)]
+    pub(crate) robustness: RobustnessDoc,
+    /// Settings of the scores of randomisation, which explain other models.
+    #[serde(default)]
+    pub(crate) randomisation: RandomisationDoc,
     /// How explainers are timed, or off.
     #[serde(default)]
     pub(crate) timing: TimingDoc,
@@ -162,7 +169,8 @@ pub(crate) struct CompareDoc {
     pub(crate) scores: Vec<ScoreDoc>,
 }
 
-fn written<T>(value: T) -> At<T> {
+/// A default: a value that stands nowhere.
+pub(crate) fn written<T>(value: T) -> At<T> {
     At {
         at: crate::Location { line: 1, column: 1 },
         value,

@@ -12,6 +12,7 @@
 //! nothing else.
 
 mod canonical;
+mod challenge;
 mod check;
 mod document;
 mod error;
@@ -24,6 +25,7 @@ mod suite;
 mod values;
 
 pub use canonical::canonical_json;
+pub use challenge::{Randomisation, Robustness};
 pub use check::{Checked, Chosen, Kind, Known, Registry, resolve};
 pub use document::schema_json;
 pub use error::{Location, SuiteError, SuiteErrors};

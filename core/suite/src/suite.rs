@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use xbench_data::{Selection, SetRef};
 use xbench_metrics::{Family, ScoreInfo};
 
+use crate::challenge::{Randomisation, Robustness};
 use crate::document::Document;
 use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::node;
@@ -48,6 +49,10 @@ pub struct Suite {
     pub ranking: Option<Vec<ScoreName>>,
     /// Settings of scores that perturb the input or compare the highest pixels.
     pub perturbation: Perturbation,
+    /// Settings of scores of robustness.
+    pub robustness: Robustness,
+    /// Settings of scores of randomisation.
+    pub randomisation: Randomisation,
     /// How explainers are timed; `None`: not at all.
     pub timing: Option<Timing>,
     /// Images per unit of work, 1 to 4096.

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is collected, so that a user mends a file once.
 
+mod challenge;
 mod compare;
 mod reproduction;
 
@@ -100,6 +101,8 @@ impl Checker<'_> {
         let scores = self.scores(document.scores);
         let ranking = document.ranking.map(|list| self.ranking(list));
         let perturbation = self.perturbation(&document.perturbation);
+        let robustness = self.robustness(&document.robustness);
+        let randomisation = self.randomisation(&document.randomisation);
         let timing = self.timing(&document.timing);
         let chunk = self.whole("chunk", &document.chunk, 1, 4096);
         let background = self.whole("background", &document.background, 1, 10_000);
@@ -127,6 +130,8 @@ impl Checker<'_> {
             scores,
             ranking,
             perturbation,
+            robustness,
+            randomisation,
             timing,
             chunk,
             background,

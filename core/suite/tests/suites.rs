@@ -343,7 +343,7 @@ fn keys_that_do_not_exist_or_are_missing() {
     assert_snapshot!(refused(&format!("{MINIMAL}chnk: 3\n")), @r#"
     s.yaml:6:1: unknown key "chnk"
       did you mean "chunk"?
-      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, timing, deadline, plugins, reproduction, compare, also
+      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, robustness, randomisation, timing, deadline, plugins, reproduction, compare, also
     "#);
     assert_snapshot!(refused("suite: tiny\ndata: {set: garments}\n"), @r#"
     s.yaml:1:1: the key "version" is missing

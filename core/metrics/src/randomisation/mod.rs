@@ -42,6 +42,32 @@ impl Original {
     }
 }
 
+/// Writes noisy copy number `draw` of a row: each value moved by a normal draw of the given standard
+/// deviation, for the averaged maps of smooth MPRT (Hedström et al. 2023).
+///
+/// `units` gives what a deviation of 1 means for each value; where it is empty that is 1.
+pub fn write_noisy(
+    key: DrawKey,
+    draw: u64,
+    deviation: f64,
+    (input, units): (&[f32], &[f32]),
+    row: &mut [f32],
+) {
+    let mut draws = key.draws(draw);
+    let mut spare = None;
+    for (i, (value, &own)) in row.iter_mut().zip(input).enumerate() {
+        // Box and Muller 1958: two uniform draws make two normal ones.
+        let normal = spare.take().unwrap_or_else(|| {
+            let radius = (-2.0 * (1.0 - draws.unit()).ln()).sqrt();
+            let (sine, cosine) = (std::f64::consts::TAU * draws.unit()).sin_cos();
+            spare = Some(radius * sine);
+            radius * cosine
+        });
+        let unit = units.get(i).map_or(1.0, |&unit| f64::from(unit));
+        *value = (f64::from(own) + normal * deviation * unit) as f32;
+    }
+}
+
 /// Model parameter randomisation test: the mean over layers of the likeness of the map to that of
 /// the model whose parameters are random from the output down to that layer.
 ///
@@ -161,6 +187,24 @@ mod tests {
             Original::new(&[2.0, -2.0]),
             Err(NotApplicable::ConstantAttribution)
         );
+    }
+
+    #[test]
+    fn noise_is_normal() {
+        let (input, mut row) = (vec![0.5; 20_001], vec![0.0; 20_001]);
+        let key = DrawKey::new(1, "smooth_mprt", 2);
+        write_noisy(key, 0, 0.2, (&input, &[]), &mut row);
+        let steps: Vec<f64> = row.iter().map(|&x| (f64::from(x) - 0.5) / 0.2).collect();
+        let moment = |power| steps.iter().map(|step| step.powi(power)).sum::<f64>() / 20_001.0;
+        // Five standard errors of the first, second and fourth moment of 1, 2 and √96.
+        for (power, expected, spread) in [(1, 0.0, 1.0f64), (2, 1.0, 2.0), (4, 3.0, 96.0)] {
+            let error = 5.0 * (spread / 20_001.0).sqrt();
+            assert!(
+                (moment(power) - expected).abs() < error,
+                "{power}: {}",
+                moment(power)
+            );
+        }
     }
 
     #[test]

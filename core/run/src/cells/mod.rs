@@ -1,5 +1,5 @@
-//! The cells of a run: explained (`explain`), then scored (`score`), chunk by chunk, from the store
-//! where it has them.
+//! The cells of a run: explained (`explain`), then scored (`score`), then explained anew for the
+//! scores that ask for it (`challenge`), chunk by chunk, from the store where it has them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,8 +14,11 @@ use crate::pool::Outcome;
 use crate::session::Session;
 use crate::task::{Evaluations, PluginRef, Timing};
 
+mod challenge;
 mod explain;
 mod score;
+
+pub(crate) use self::challenge::LayerCurve;
 
 /// What became of a cell.
 pub(crate) struct CellResult {
@@ -30,6 +33,8 @@ pub(crate) struct CellResult {
     pub(crate) evaluations: Evaluations,
     /// Scores per row, by id.
     pub(crate) columns: BTreeMap<String, Column>,
+    /// Behind the scores that are means over layers: from the output down.
+    pub(crate) curves: Vec<LayerCurve>,
     pub(crate) timing: Option<Timing>,
 }
 
@@ -68,6 +73,7 @@ pub(crate) fn compute(
     }
     let shared = explain::explain(session, models, &mut works)?;
     score::score(session, &mut works, &shared)?;
+    challenge::challenge(session, &mut works)?;
     Ok(works.into_iter().map(|work| close(session, work)).collect())
 }
 
@@ -86,6 +92,7 @@ fn open<'m>(
             attributions: Vec::new(),
             evaluations: Evaluations::default(),
             columns: BTreeMap::new(),
+            curves: Vec::new(),
             timing: None,
         },
         model: None,
@@ -208,6 +215,8 @@ fn answer_of(outcome: Outcome) -> Result<Message, Failure> {
 
 /// Joins the chunks of a cell.
 fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
+    let curves = challenge::curves(session, &work);
+    let model = work.model.as_ref().map(|(model, ..)| *model);
     let mut result = work.result;
     let chunks = work.chunks.len();
     if let Some((chunk, status, text)) = work.failed {
@@ -235,18 +244,16 @@ fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
             .iter()
             .map(|chunk| chunk.scores.columns.get(&key));
         if let Some(parts) = parts.collect::<Option<Vec<_>>>() {
-            let mut joined = Column::default();
-            for part in parts {
-                joined.values.extend_from_slice(&part.values);
-                for (reason, count) in &part.reasons {
-                    *joined.reasons.entry(reason.clone()).or_default() += count;
-                }
-            }
+            let joined = challenge::joined(&parts);
             // Only explainers with a surrogate have a fit to tell.
             if score.id != explain::LOCAL_FIT || joined.values.iter().any(Option::is_some) {
                 result.columns.insert(score.id.to_owned(), joined);
             }
         }
+    }
+    result.curves = curves;
+    if let Some(model) = model {
+        challenge::across_images(session, model, &mut result);
     }
     result
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use xbench_data::Masks;
-use xbench_metrics::ScoreInfo;
+use xbench_metrics::{Family, ScoreInfo};
 use xbench_record::{Column, ColumnKey, ScoreColumns, Status};
 use xbench_suite::canonical_json;
 
@@ -23,10 +23,12 @@ struct Scored {
 
 /// Under which name a score is kept.
 pub(super) fn column_key(session: &Session<'_>, score: &ScoreInfo) -> ColumnKey {
-    let params: Value = session
-        .suite
-        .perturbation
-        .of_score(score, session.suite.seed);
+    let (suite, seed) = (session.suite, session.suite.seed);
+    let params: Value = match score.family {
+        Family::Robustness => suite.robustness.of_score(score, seed),
+        Family::Randomisation => suite.randomisation.of_score(score, seed),
+        _ => suite.perturbation.of_score(score, seed),
+    };
     ColumnKey {
         score: score.id.to_owned(),
         version: score.version,
@@ -45,7 +47,7 @@ pub(super) fn score(
         .checked
         .explanation_scores()
         .filter(|score| has_masks || !score.needs.mask)
-        .filter(|score| score.id != super::explain::LOCAL_FIT)
+        .filter(|score| score.id != super::explain::LOCAL_FIT && !super::challenge::is_here(score))
         .map(|score| (score, column_key(session, score)))
         .collect();
     let mut jobs: Vec<Job<'_>> = Vec::new();

@@ -1,0 +1,203 @@
+//! Scores that explain anew, with a loaded model and explainer.
+
+use std::time::{Duration, Instant};
+
+use xbench_host::worker::Message;
+use xbench_host::{CallSettings, LoadedExplainer, LoadedModel, PluginErrorKind, Randomise};
+
+use super::{Failure, State, attribute, call, images_of};
+use crate::challenge::{ChallengeSettings, Rows, Subject, challenge};
+use crate::task::{
+    IMAGE_BLOBS, ImageBlobs, ModelRef, PluginRef, Reply, RowLayout, message_of, unpack_background,
+    unpack_images,
+};
+
+const PARAMETERS: &str = "xbench.model.parameters/1";
+
+impl State {
+    /// Carries out a task [`Challenge`](crate::task::Task::Challenge).
+    pub(super) fn challenge(
+        &mut self,
+        (model, explainer): (&ModelRef, &PluginRef),
+        layout: &RowLayout,
+        limit: Duration,
+        (settings, wanted): (&ChallengeSettings, &[String]),
+        message: &Message,
+    ) -> Result<Message, Failure> {
+        let blobs = unpack_images(message)?;
+        let background = unpack_background(message, layout)?;
+        let attributions = message.f32s(IMAGE_BLOBS + 1)?;
+        self.load(model, explainer)?;
+        let place = self.models.iter().position(|(known, _)| known == model);
+        let place = place.ok_or_else(|| "the model is not loaded".to_owned())?;
+        let known = self.explainers.iter().find(|(known, _)| known == explainer);
+        let (_, explainer) = known.ok_or_else(|| "the explainer is not loaded".to_owned())?;
+        let pixels = layout.unpack(&blobs.values);
+        let mut live = Live {
+            model: &mut self.models[place].1,
+            explainer,
+            layout,
+            background: background.as_deref(),
+            call: call(settings.seed, Some(Instant::now() + limit)),
+            fingerprint: None,
+            broken: None,
+        };
+        let images = images_of(&blobs, &pixels, layout);
+        let found = challenge(
+            &images,
+            &blobs.seeds,
+            &attributions,
+            wanted,
+            settings,
+            &mut live,
+        );
+        let broken = live.broken.take();
+        if found.is_err() || broken.is_some() {
+            // Whatever state it was left in, the next task loads it anew.
+            self.models.remove(place);
+        }
+        if let Some(text) = broken {
+            let timeout = false;
+            return Ok(message_of(&Reply::Failed { timeout, text }));
+        }
+        let found = found?;
+        Ok(message_of(&Reply::Challenged {
+            columns: found.columns,
+            layers: found.layers,
+        }))
+    }
+}
+
+/// A loaded model with an explainer. Its calls are not the explanation's and are not counted.
+struct Live<'s> {
+    model: &'s mut LoadedModel,
+    explainer: &'s LoadedExplainer,
+    layout: &'s RowLayout,
+    background: Option<&'s [f32]>,
+    call: CallSettings,
+    /// Of the parameters before they were randomised.
+    fingerprint: Option<[u8; 32]>,
+    /// What the model did with its parameters that it may not.
+    broken: Option<String>,
+}
+
+impl Live<'_> {
+    fn explain_at_once(&self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<(), Failure> {
+        let blobs = ImageBlobs {
+            values: Vec::new(),
+            targets: rows.targets.to_vec(),
+            ids: Vec::new(),
+            seeds: rows.seeds.to_vec(),
+            masks: rows.masks.to_vec(),
+        };
+        let data = (&blobs, rows.x, self.layout, self.background);
+        attribute((self.model, self.explainer), data, &self.call, maps)?;
+        Ok(())
+    }
+
+    /// Says of the model what breaks its contract.
+    fn refuse(&mut self, text: &str) -> Failure {
+        let text = format!("model {}: {text}", self.model.id());
+        self.broken = Some(text.clone());
+        Failure::Other(text)
+    }
+}
+
+impl Subject for Live<'_> {
+    type Error = Failure;
+
+    fn num_outputs(&self) -> usize {
+        self.model.spec().outputs
+    }
+
+    fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>, Failure> {
+        Ok(self.model.predict(&self.call, x, n)?)
+    }
+
+    fn representation(&mut self, x: &[f32], n: usize) -> Result<Option<Vec<f32>>, Failure> {
+        let outputs = [self.model.spec().outputs];
+        let layers = self.model.layers().iter().rev();
+        let Some(layer) = layers.into_iter().find(|layer| layer.shape != outputs) else {
+            return Ok(None);
+        };
+        let name = layer.name.clone();
+        let values = self.model.activation(&self.call, x, n, &name)?;
+        Ok(Some(values.to_vec()))
+    }
+
+    fn explain(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Failure> {
+        let n = rows.len();
+        match self.explain_at_once(rows, maps) {
+            Ok(()) => return Ok(vec![true; n]),
+            Err(failure) if !is_non_finite(&failure) => return Err(failure),
+            Err(_) if n == 1 => return Ok(vec![false]),
+            Err(_) => {}
+        }
+        // A block is refused whole; alone, each row shows whether it is the one.
+        let width = maps.len() / n.max(1);
+        let area = rows.masks.len() / n.max(1);
+        let mut finite = Vec::with_capacity(n);
+        for (i, map) in maps.chunks_exact_mut(width.max(1)).enumerate() {
+            let row = Rows {
+                x: &rows.x[i * width..(i + 1) * width],
+                targets: &rows.targets[i..=i],
+                seeds: &rows.seeds[i..=i],
+                masks: &rows.masks[i * area..(i + 1) * area],
+            };
+            finite.push(match self.explain_at_once(&row, map) {
+                Ok(()) => true,
+                Err(failure) if is_non_finite(&failure) => false,
+                Err(failure) => return Err(failure),
+            });
+        }
+        Ok(finite)
+    }
+
+    fn parameter_layers(&self) -> Vec<String> {
+        if self.model.provides(PARAMETERS) {
+            self.model.parameter_layers().to_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn randomise(&mut self, layer: &str, seed: u64) -> Result<(), Failure> {
+        let original = match self.fingerprint {
+            Some(fingerprint) => fingerprint,
+            None => *self.fingerprint.insert(self.model.fingerprint(&self.call)?),
+        };
+        let call = CallSettings {
+            seed,
+            ..self.call.clone()
+        };
+        self.model.randomise(&call, Randomise::Cascade, layer)?;
+        if self.model.fingerprint(&self.call)? == original {
+            return Err(self.refuse("randomised parameters are as they were"));
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self) -> Result<(), Failure> {
+        let Some(original) = self.fingerprint else {
+            return Ok(());
+        };
+        // Even when the time for explaining is up: the model serves others after this.
+        let unlimited = CallSettings {
+            deadline: None,
+            ..self.call.clone()
+        };
+        self.model.restore(&unlimited)?;
+        if self.model.fingerprint(&unlimited)? != original {
+            return Err(self.refuse("restored parameters are not as they were"));
+        }
+        self.fingerprint = None;
+        Ok(())
+    }
+}
+
+fn is_non_finite(failure: &Failure) -> bool {
+    match failure {
+        Failure::Plugin(error) => matches!(error.kind, PluginErrorKind::NonFinite { .. }),
+        Failure::Other(_) => false,
+    }
+}
