@@ -1,7 +1,7 @@
 //! Do groups of values differ in their means? One-way analysis of variance.
 
+use crate::distributions::f_survival;
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::checked_beta_reg;
 
 /// A one-way analysis of variance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -57,13 +57,6 @@ pub fn one_way_anova(groups: &[&[f64]]) -> Option<Anova> {
         between,
         within,
     })
-}
-
-/// P(F ≥ f) of the F distribution: the regularised incomplete beta function I_x(d₂/2, d₁/2) at
-/// x = d₂ / (d₂ + d₁·f) (Abramowitz and Stegun 26.6.2).
-fn f_survival(f: f64, between: f64, within: f64) -> Option<f64> {
-    let x = within / (within + between * f);
-    checked_beta_reg(within / 2.0, between / 2.0, x).ok()
 }
 
 #[cfg(test)]

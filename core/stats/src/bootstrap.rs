@@ -5,7 +5,9 @@
 //! intervals of differences between columns come from the same resamples as those of the
 //! columns.
 
-use crate::quantile::quantile_of_sorted;
+use crate::quantile::central_95;
+use crate::random::Stream;
+use crate::weights::weighted_sums;
 use serde::{Deserialize, Serialize};
 
 /// Resamples drawn unless a suite says otherwise.
@@ -40,11 +42,9 @@ impl Resamples {
     pub fn new(images: usize, draws: usize, seed: u64) -> Self {
         let mut counts = vec![0u8; images * draws];
         for draw in 0..draws {
-            let mut state = mix(mix(seed).wrapping_add(GOLDEN.wrapping_mul(draw as u64 + 1)));
+            let mut stream = Stream::new(seed, draw as u64);
             for _ in 0..images {
-                state = state.wrapping_add(GOLDEN);
-                // The product maps 64 uniform bits to 0..images with a bias below images / 2⁶⁴.
-                let image = ((u128::from(mix(state)) * images as u128) >> 64) as usize;
+                let image = stream.below(images);
                 let count = &mut counts[image * draws + draw];
                 *count = count.saturating_add(1);
             }
@@ -84,50 +84,14 @@ impl Resamples {
     }
 
     /// For each column the weighted sums of all resamples, `[column][draw]`.
-    fn sums(&self, columns: &[&[f64]]) -> Vec<Vec<f64>> {
-        // Counts are widened tile by tile, sized for the second-level cache, and a tile serves
-        // all columns.
-        const DRAWS: usize = 256;
-        const IMAGES: usize = 64;
-        let mut sums = vec![vec![0.0; self.draws]; columns.len()];
-        let mut tile = vec![0.0f64; DRAWS * IMAGES];
-        for first_draw in (0..self.draws).step_by(DRAWS) {
-            let width = DRAWS.min(self.draws - first_draw);
-            for first_image in (0..self.images).step_by(IMAGES) {
-                let height = IMAGES.min(self.images - first_image);
-                for (row, line) in tile.chunks_exact_mut(width).take(height).enumerate() {
-                    let start = (first_image + row) * self.draws + first_draw;
-                    for (wide, &count) in line.iter_mut().zip(&self.counts[start..start + width]) {
-                        *wide = f64::from(count);
-                    }
-                }
-                for (column, sums) in columns.iter().zip(&mut sums) {
-                    let sums = &mut sums[first_draw..first_draw + width];
-                    let values = &column[first_image..first_image + height];
-                    add_weighted(values, &tile[..height * width], sums);
-                }
+    pub(crate) fn sums(&self, columns: &[&[f64]]) -> Vec<Vec<f64>> {
+        weighted_sums(self.images, self.draws, columns, |image, first, line| {
+            let start = image * self.draws + first;
+            let counts = &self.counts[start..start + line.len()];
+            for (wide, &count) in line.iter_mut().zip(counts) {
+                *wide = f64::from(count);
             }
-        }
-        sums
-    }
-}
-
-/// Adds `Σ_i values[i] · weights[i][..]` to `sums`, four rows at a time.
-fn add_weighted(values: &[f64], weights: &[f64], sums: &mut [f64]) {
-    let width = sums.len();
-    let mut rows = weights.chunks_exact(4 * width);
-    let mut quads = values.chunks_exact(4);
-    for (rows, quad) in rows.by_ref().zip(quads.by_ref()) {
-        let (ab, cd) = rows.split_at(2 * width);
-        let ((a, b), (c, d)) = (ab.split_at(width), cd.split_at(width));
-        for ((((sum, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *sum += (quad[0] * a + quad[1] * b) + (quad[2] * c + quad[3] * d);
-        }
-    }
-    for (row, value) in rows.remainder().chunks_exact(width).zip(quads.remainder()) {
-        for (sum, weight) in sums.iter_mut().zip(row) {
-            *sum += value * weight;
-        }
+        })
     }
 }
 
@@ -252,7 +216,7 @@ pub fn statistic_interval(
     interval(value, resamples.images, &mut replicates)
 }
 
-fn interval(mean: f64, n: usize, replicates: &mut [f64]) -> Option<Interval> {
+pub(crate) fn interval(mean: f64, n: usize, replicates: &mut [f64]) -> Option<Interval> {
     if n == 0 || !mean.is_finite() || replicates.iter().any(|value| !value.is_finite()) {
         return None;
     }
@@ -260,11 +224,9 @@ fn interval(mean: f64, n: usize, replicates: &mut [f64]) -> Option<Interval> {
         let (low, high) = (mean, mean);
         return Some(Interval { mean, low, high, n });
     }
-    replicates.sort_unstable_by(f64::total_cmp);
     // Rounding differs between the sum in image order and the weighted sums: a mean of equal
     // values must still lie inside its interval.
-    let low = quantile_of_sorted(replicates, 0.025).map_or(mean, |low| low);
-    let high = quantile_of_sorted(replicates, 0.975).map_or(mean, |high| high);
+    let (low, high) = central_95(replicates).unwrap_or((mean, mean));
     let rounding = 1e-12 * mean.abs();
     let low = if (low - mean).abs() <= rounding {
         mean
@@ -279,18 +241,10 @@ fn interval(mean: f64, n: usize, replicates: &mut [f64]) -> Option<Interval> {
     Some(Interval { mean, low, high, n })
 }
 
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The output function of SplitMix64 (Steele, Lea and Flood 2014).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::mix;
 
     fn values(n: usize, seed: u64) -> Vec<f64> {
         (0..n as u64)

@@ -151,8 +151,8 @@ pub fn rank_groups(ranks: &[Vec<f64>], resamples: &Resamples, alpha: f64) -> Vec
     rows
 }
 
-/// p of equal ranks; differences within rounding of the mean over scores count as ties.
-fn p_value(a: &[f64], b: &[f64]) -> f64 {
+/// p of equal ranks by the signed-rank test; differences within rounding of the mean over scores count as ties.
+pub(crate) fn p_value(a: &[f64], b: &[f64]) -> f64 {
     let differences: Vec<f64> = a
         .iter()
         .zip(b)
