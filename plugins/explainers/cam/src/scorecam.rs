@@ -94,21 +94,39 @@ fn probability(outputs: &[f32], target: usize) -> f64 {
 
 /// Scales `mask` to 0..1; false, and untouched, where it is constant.
 fn scale_to_one(mask: &mut [f32]) -> bool {
-    let (low, high) = mask
-        .iter()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
-            (low.min(value), high.max(value))
-        });
+    let (low, high) = extremes(mask);
     // In f64, so that neither a small nor a large range is lost.
-    let range = f64::from(high) - f64::from(low);
+    let (low, range) = (f64::from(low), f64::from(high) - f64::from(low));
     if range > 0.0 {
+        let scale = 1.0 / range;
         for value in mask {
-            *value = ((f64::from(*value) - f64::from(low)) / range) as f32;
+            *value = ((f64::from(*value) - low) * scale) as f32;
         }
         true
     } else {
         false
     }
+}
+
+/// The lowest and the highest value, in lanes that the compiler can put side by side.
+fn extremes(values: &[f32]) -> (f32, f32) {
+    const LANES: usize = 16;
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            low[lane] = low[lane].min(chunk[lane]);
+            high[lane] = high[lane].max(chunk[lane]);
+        }
+    }
+    (
+        rest.iter()
+            .chain(&low)
+            .fold(f32::INFINITY, |a, &b| a.min(b)),
+        rest.iter()
+            .chain(&high)
+            .fold(f32::NEG_INFINITY, |a, &b| a.max(b)),
+    )
 }
 
 impl Scorecam {
