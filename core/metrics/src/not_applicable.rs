@@ -73,6 +73,9 @@ pub enum NotApplicable {
     /// No other image has an explanation like it.
     #[error("no other image has an explanation like it")]
     NoPeer,
+    /// The pixels the score looks at span no area.
+    #[error("the highest pixels are fewer than three or lie on one line, so they span no area")]
+    NoExtent,
 }
 
 impl NotApplicable {
@@ -93,6 +96,7 @@ impl NotApplicable {
             Self::NotProbabilities => "not_probabilities",
             Self::TooSmall => "too_small",
             Self::Unsigned => "unsigned",
+            Self::NoExtent => "no_extent",
             Self::ClassChanges => "class_changes",
             Self::UnchangedInput => "unchanged_input",
             Self::NotAnImage => "not_an_image",

@@ -1,6 +1,6 @@
 //! Scores of how few pixels carry a map.
 
-use super::{Direction, Family, PLAIN, ScoreInfo};
+use super::{Direction, Family, NOT_NEGATIVE, PLAIN, ScoreInfo};
 
 pub(super) const SCORES: &[ScoreInfo] = &[
     ScoreInfo {
@@ -31,5 +31,37 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         departs: "divided by ln d, so that image sizes compare; describes and does not rank",
         needs: PLAIN,
         standard: true,
+    },
+    ScoreInfo {
+        id: "effective_complexity",
+        name: "Effective complexity",
+        family: Family::Complexity,
+        direction: Direction::None,
+        unit: "1",
+        range: (0.0, 1.0),
+        version: 1,
+        citation: "Nguyen and Martínez 2020",
+        formula: "|{i : |a_i| > 0.01·max|a|}| / d",
+        departs: "relative to the map's own greatest value and a share of all pixels; an absolute \
+            threshold counts a map's scale; describes and does not rank",
+        needs: PLAIN,
+        standard: false,
+    },
+    ScoreInfo {
+        id: "mst_compactness",
+        name: "Compactness (MST-C)",
+        family: Family::Complexity,
+        direction: Direction::None,
+        unit: "1",
+        range: NOT_NEGATIVE,
+        version: 1,
+        citation: "Mesgari et al. 2026",
+        formula: "100·diagonal/√(hull area) · n/(length of the minimum spanning tree) of the fifth \
+            of the pixels with the greatest |a|",
+        departs: "tree over all points, not over nearest neighbours, where it may be in pieces; \
+            pixels of zero attribution never count; no score without area; describes and does \
+            not rank",
+        needs: PLAIN,
+        standard: false,
     },
 ];

@@ -1,6 +1,6 @@
 //! Scores of a map against a mask.
 
-use super::{Direction, Family, MASK, ScoreInfo};
+use super::{Direction, Family, MASK, NOT_NEGATIVE, ScoreInfo};
 
 const fn localisation(
     id: &'static str,
@@ -32,14 +32,16 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         "Arras et al. 2021; Wang et al. 2020",
         "Σ_M a⁺ / Σ a⁺",
         "positive part only: with signed attributions the ratio leaves 0..1 and explodes where \
-         they cancel",
+         they cancel; also called energy-based pointing game and (unweighted) attribution \
+         localisation",
     ),
     localisation(
         "relevance_rank",
         "Relevance rank",
         "Arras et al. 2021",
         "|top-|M| of a ∩ M| / |M|",
-        "expected value over the order of ties, commonly broken by pixel number",
+        "expected value over the order of ties, commonly broken by pixel number; also the Dice \
+         coefficient at the mask's size",
     ),
     localisation(
         "pointing_game",
@@ -78,4 +80,88 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         "thresholds between distinct values only; optimistic, since the threshold is chosen with \
          the mask",
     ),
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "iou_otsu",
+            "IoU, Otsu's threshold",
+            "Jaccard 1912; Otsu 1979",
+            "|A ∩ M| / |A ∪ M|, A the pixels above the cut with the greatest variance between the two \
+                sides",
+            "over all cuts between distinct values; over a histogram's bins the cut depends on them",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "dice_otsu",
+            "Dice, Otsu's threshold",
+            "Dice 1945; Otsu 1979",
+            "2·|A ∩ M| / (|A| + |M|), A as in iou_otsu",
+            "at the mask's size instead of a threshold, Dice is relevance_rank",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "iou_mean",
+            "IoU, mean threshold",
+            "Jaccard 1912",
+            "|A ∩ M| / |A ∪ M|, A the pixels above the map's mean",
+            "",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "dice_mean",
+            "Dice, mean threshold",
+            "Dice 1945",
+            "2·|A ∩ M| / (|A| + |M|), A the pixels above the map's mean",
+            "",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "soft_iou",
+            "Soft IoU",
+            "Ruzicka 1958",
+            "Σ min(a', M) / Σ max(a', M), a' the positive attribution over its greatest",
+            "",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "mask_cosine",
+            "Cosine with the mask",
+            "",
+            "a⁺·M / (‖a⁺‖‖M‖)",
+            "",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        range: NOT_NEGATIVE,
+        ..localisation(
+            "attribution_localisation",
+            "Attribution localisation",
+            "Kohlbrenner et al. 2020",
+            "(Σ_M a⁺ / Σ a⁺) · d / |M|; chance 1",
+            "the weighted ratio μ_w; unweighted it is relevance_mass. One image at a time: a \
+                reference implementation takes the size of other images into it",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        ..localisation(
+            "top_k_intersection",
+            "Top-k intersection",
+            "Theiner et al. 2021",
+            "|T_k ∩ M| / k, T_k the tenth of the pixels with the highest a",
+            "k as a share of the pixels (1000 of them elsewhere, which is more than a small image \
+                has); expected value over the order of ties",
+        )
+    },
 ];

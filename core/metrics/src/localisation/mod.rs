@@ -7,8 +7,14 @@
 //! Scores on ranks give their expected value over all orders of tied pixels, in closed form.
 //! An empty mask and a full mask have no score: with a full mask every map would score alike.
 
+mod share;
+mod threshold;
+
 use crate::not_applicable::finite;
 use crate::{NotApplicable, RankedMap, Score};
+
+pub use share::{TOP_K_SHARE, attribution_localisation, mask_cosine, soft_iou, top_k_intersection};
+pub use threshold::{Threshold, dice, iou};
 
 /// Share of the positive attribution that lies inside the mask: `Σ_M a⁺ / Σ a⁺`, in 0..=1.
 ///
@@ -33,7 +39,8 @@ pub fn relevance_mass(map: &RankedMap, mask: &[bool]) -> Score {
 
 /// Share of the |M| highest pixels that lie inside the mask M, in 0..=1.
 ///
-/// Relevance rank accuracy of Arras et al. 2021. Of a tie group cut by the |M|-th place, the
+/// Relevance rank accuracy of Arras et al. 2021; as both sets have |M| pixels, it is their Dice
+/// coefficient too. Of a tie group cut by the |M|-th place, the
 /// places left count the mask's share of the group: the expected value over its orders.
 ///
 /// # Errors
@@ -132,14 +139,23 @@ pub fn score(id: &str, map: &RankedMap, mask: &[bool]) -> Option<Score> {
         "auprc" => auprc(map, mask),
         "iou_at_mask" => iou_at_mask(map, mask),
         "best_iou" => best_iou(map, mask),
+        "iou_otsu" => iou(map, mask, Threshold::Otsu),
+        "dice_otsu" => dice(map, mask, Threshold::Otsu),
+        "iou_mean" => iou(map, mask, Threshold::Mean),
+        "dice_mean" => dice(map, mask, Threshold::Mean),
+        "soft_iou" => soft_iou(map, mask),
+        "mask_cosine" => mask_cosine(map, mask),
+        "attribution_localisation" => attribution_localisation(map, mask),
+        "top_k_intersection" => top_k_intersection(map, mask),
         _ => return None,
     })
 }
 
 /// The expected score of a map of independent random values, for a localisation score.
 ///
-/// `None` for ids of other families, for masks without a score, and for `best_iou`, whose
-/// maximum over thresholds has no closed form (it lies above |M|/d, which a constant map gets).
+/// `None` for ids of other families, for masks without a score, and where there is no closed form
+/// whatever the values' distribution: for `best_iou` (it lies above |M|/d, which a constant map
+/// gets), the cuts by a rule, `soft_iou` and `mask_cosine`.
 #[must_use]
 pub fn chance_level(id: &str, mask: &[bool]) -> Option<f64> {
     let size = mask.len();
@@ -149,7 +165,10 @@ pub fn chance_level(id: &str, mask: &[bool]) -> Option<f64> {
     }
     let all = Group { size, marked };
     match id {
-        "relevance_mass" | "relevance_rank" | "pointing_game" => Some(marked as f64 / size as f64),
+        "relevance_mass" | "relevance_rank" | "pointing_game" | "top_k_intersection" => {
+            Some(marked as f64 / size as f64)
+        }
+        "attribution_localisation" => Some(1.0),
         "auroc" => Some(0.5),
         "auprc" => Some(average_precision(std::iter::once(all), marked)),
         "iou_at_mask" => {

@@ -1,10 +1,17 @@
 //! How few pixels carry the attribution.
 //!
-//! Neither score knows the model: a map of one arbitrary pixel is perfect by both, and an
+//! No score here knows the model: a map of one arbitrary pixel is perfect by most, and an
 //! upsampled coarse map spreads by construction. They describe a map, they do not rank it.
+
+mod compactness;
 
 use crate::not_applicable::finite;
 use crate::{NotApplicable, RankedMagnitude, Score};
+
+pub use compactness::mst_compactness;
+
+/// Attribution that counts, as a share of the greatest, in [`effective_complexity`].
+pub const EFFECTIVE_SHARE: f64 = 0.01;
 
 /// Gini index of the absolute attributions: 0 for equal ones, (d − 1)/d for a single pixel.
 ///
@@ -58,6 +65,40 @@ pub fn entropy(magnitude: &RankedMagnitude) -> Score {
     finite((nats / (map.len() as f64).ln()).clamp(0.0, 1.0))
 }
 
+/// Share of the pixels whose absolute attribution exceeds a hundredth of the greatest, in 0..=1.
+///
+/// Effective complexity of Nguyen and Martínez 2020 with a threshold relative to the map
+/// ([`EFFECTIVE_SHARE`]), so that a map and its multiple score alike, and as a share of all
+/// pixels.
+///
+/// # Errors
+/// [`NotApplicable::ZeroRelevance`] if all attributions are zero.
+pub fn effective_complexity(magnitude: &RankedMagnitude) -> Score {
+    let map = magnitude.as_map();
+    let greatest = map
+        .order()
+        .first()
+        .map_or(0.0, |&pixel| map.values()[pixel as usize]);
+    if greatest == 0.0 {
+        return Err(NotApplicable::ZeroRelevance);
+    }
+    let counts = |&&value: &&f32| f64::from(value) > EFFECTIVE_SHARE * f64::from(greatest);
+    finite(map.values().iter().filter(counts).count() as f64 / map.len() as f64)
+}
+
+/// The complexity score with catalogue id `id` of a map `[height, width]`; `None` for an id of
+/// another family.
+#[must_use]
+pub fn score(id: &str, magnitude: &RankedMagnitude, height: usize, width: usize) -> Option<Score> {
+    Some(match id {
+        "gini" => gini(magnitude),
+        "entropy" => entropy(magnitude),
+        "effective_complexity" => effective_complexity(magnitude),
+        "mst_compactness" => mst_compactness(magnitude, height, width),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +132,20 @@ mod tests {
         assert_eq!(
             entropy(&magnitude(&[1.0])),
             Err(NotApplicable::ConstantAttribution)
+        );
+    }
+
+    #[test]
+    fn effective_complexity_by_hand() {
+        // Above 0.05: three of five.
+        let map = [5.0, -0.06, 0.049, 0.051, 0.0];
+        assert_eq!(effective_complexity(&magnitude(&map)), Ok(0.6));
+        let scaled = map.map(|value| value * 1e-20);
+        assert_eq!(effective_complexity(&magnitude(&scaled)), Ok(0.6));
+        assert_eq!(effective_complexity(&magnitude(&[0.3; 9])), Ok(1.0));
+        assert_eq!(
+            effective_complexity(&magnitude(&[0.0; 3])),
+            Err(NotApplicable::ZeroRelevance)
         );
     }
 }
