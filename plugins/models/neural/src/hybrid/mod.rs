@@ -20,7 +20,7 @@ use xbench_svm::Svm;
 pub use train::{HybridReport, Kernel, Machine, train};
 
 use crate::hybrid_cnn::{self, FEATURES, POOLED_LAYER};
-use crate::network::{LayerInfo, Network, NetworkError, Pullback};
+use crate::network::{LayerInfo, Network, NetworkError, Pullback, Rule};
 
 /// The name of the machine among the layers with parameters, behind the network's.
 pub const MACHINE_LAYER: &str = "svm";
@@ -124,6 +124,48 @@ impl Hybrid {
             layer,
             want_activation,
         )
+    }
+}
+
+impl Hybrid {
+    /// As [`Hybrid::vjp`], by a rule that changes what the network's ReLUs pass on; the machine is
+    /// differentiated as it is.
+    ///
+    /// # Errors
+    /// As [`Hybrid::vjp`].
+    pub fn modified_vjp(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        gradient: &[f32],
+        rule: Rule<'_>,
+        layer: Option<&str>,
+        want_activation: bool,
+    ) -> Result<Pullback, NetworkError> {
+        let machine = self.machine()?;
+        let features = self.features(threads, x)?;
+        let by_features = machine.probability_gradient(threads, &features, gradient)?;
+        let from = (Some(POOLED_LAYER), &by_features[..]);
+        self.network
+            .modified_vjp(threads, x, from, rule, layer, want_activation)
+    }
+
+    /// Probabilities `[images, classes]` that given values of a layer lead to.
+    ///
+    /// # Errors
+    /// When there is no machine yet, no such layer in front of it, or a length does not fit.
+    pub fn probabilities_from(
+        &self,
+        threads: &Threads,
+        layer: &str,
+        value: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        let machine = self.machine()?;
+        let features = self
+            .network
+            .activation_from(threads, (layer, value), POOLED_LAYER)?;
+        Ok(machine.probabilities(threads, &features, out)?)
     }
 }
 

@@ -4,6 +4,8 @@
 //! convolution with a pooling layer behind it goes image by image, and its own output is
 //! overwritten by the next image's, unless somebody asked for it.
 
+use std::ops::RangeInclusive;
+
 use xbench_nn::kernel::{Scratch, layout, reuse};
 
 use super::dropout::{self, Noise};
@@ -65,9 +67,38 @@ impl Workspace {
         self.images = images;
         let [channels, height, width] = plan.input;
         layout::to_channel_last(x, channels, height * width, reuse(&mut self.input, x.len()));
+        self.layers(plan, parameters, packs, 0..=last, keep);
+    }
+
+    /// Runs the layers behind `from` on its channel-first values, up to `last`.
+    pub(super) fn resume(
+        &mut self,
+        plan: &Plan,
+        parameters: &[f32],
+        packs: &[Pack],
+        (from, value): (usize, &[f32]),
+        last: usize,
+        keep: Keep,
+    ) {
+        let layer = &plan.layers[from];
+        self.images = value.len() / layer.len();
+        self.outputs.resize_with(plan.layers.len(), Vec::new);
+        let own = reuse(&mut self.outputs[from], value.len());
+        layout::to_channel_last(value, layer.channels, layer.pixels, own);
+        self.layers(plan, parameters, packs, from + 1..=last, keep);
+    }
+
+    fn layers(
+        &mut self,
+        plan: &Plan,
+        parameters: &[f32],
+        packs: &[Pack],
+        layers: RangeInclusive<usize>,
+        keep: Keep,
+    ) {
         self.outputs.resize_with(plan.layers.len(), Vec::new);
         self.origins.resize_with(plan.layers.len(), Vec::new);
-        let mut i = 0;
+        let (mut i, last) = layers.into_inner();
         while i <= last {
             let fold = i < last && folds(plan, i, keep);
             if fold {

@@ -9,6 +9,7 @@ mod architecture;
 mod block;
 mod dropout;
 mod error;
+mod modified;
 mod parameters;
 mod plan;
 mod tape;
@@ -20,6 +21,7 @@ use xbench_nn::Threads;
 pub use architecture::{Architecture, Init, Layer, Op};
 pub use dropout::Noise;
 pub use error::NetworkError;
+pub use modified::{Propagation, Rule};
 pub use parameters::NamedParameter;
 pub use tape::Tape;
 
@@ -238,6 +240,86 @@ impl Network {
             activation: want_activation.then_some(activation),
             gradient,
         })
+    }
+
+    /// Logits `[images, outputs]` that given values of a layer, `[images, layer shape]`, lead to.
+    ///
+    /// # Errors
+    /// When there is no such layer or a length does not fit.
+    pub fn logits_from(
+        &self,
+        threads: &Threads,
+        layer: &str,
+        value: &[f32],
+        logits: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        let last = self.plan.layers.len() - 1;
+        self.forward_between(threads, layer, value, last, logits)
+    }
+
+    /// Activation of the layer `to` that given values of the layer `from` lead to.
+    ///
+    /// # Errors
+    /// When there is no such layer, the one lies behind the other, or a length does not fit.
+    pub fn activation_from(
+        &self,
+        threads: &Threads,
+        (from, value): (&str, &[f32]),
+        to: &str,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let to = self.plan.index(to)?;
+        let from_index = self.plan.index_up_to(from, to)?;
+        let images = value.len() / self.plan.layers[from_index].len();
+        let mut out = vec![0.0; images * self.plan.layers[to].len()];
+        self.forward_between(threads, from, value, to, &mut out)?;
+        Ok(out)
+    }
+
+    fn forward_between(
+        &self,
+        threads: &Threads,
+        from: &str,
+        value: &[f32],
+        to: usize,
+        out: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        let from = self.plan.index_up_to(from, to)?;
+        let (wide, width) = (self.plan.layers[from].len(), self.plan.layers[to].len());
+        let images = value.len() / wide;
+        length("values of the layer", value.len(), images * wide)?;
+        length("results", out.len(), images * width)?;
+        let jobs: Vec<_> = value
+            .chunks(BLOCK * wide)
+            .zip(out.chunks_mut(BLOCK * width))
+            .collect();
+        let keep = Keep {
+            backward: false,
+            layer: Some(to),
+        };
+        threads.map(jobs, |(value, out)| {
+            self.with_workspace(|space| {
+                space.resume(
+                    &self.plan,
+                    &self.parameters,
+                    &self.packs,
+                    (from, value),
+                    to,
+                    keep,
+                );
+                space.write_output(&self.plan, to, out);
+            });
+        });
+        Ok(())
+    }
+
+    /// What a layer adds before its ReLU; none for a layer without parameters.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn biases(&self, layer: &str) -> Result<Option<&[f32]>, NetworkError> {
+        let layer = &self.plan.layers[self.plan.index(layer)?];
+        let range = layer.parameters.as_ref();
+        Ok(range.map(|range| &self.parameters[range.bias.clone()]))
     }
 
     fn forward_to(

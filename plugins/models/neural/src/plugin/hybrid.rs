@@ -2,12 +2,12 @@
 
 use serde_json::json;
 use xbench_plugin::{
-    Context, DataHandle, Error, FitMonitor, LayerSpec, LinearHead, Meta, ModelSpec, OutputKind,
-    Pullback, Randomise, Result, Tensor, TensorRef, Wrt,
+    BackwardRule, Context, DataHandle, Error, FitMonitor, LayerSpec, LinearHead, Meta, ModelSpec,
+    OutputKind, Pullback, Randomise, Result, Tensor, TensorRef, Wrt,
 };
 
 use super::fit::{Set, Teller, options, preset};
-use super::{FLAGS, NetworkParams, Pool, error, head, shaped, specs};
+use super::{FLAGS, NetworkParams, Pool, error, head, inner, shaped, specs};
 use crate::hybrid::{self, Hybrid, Machine};
 use crate::hybrid_cnn;
 
@@ -113,6 +113,63 @@ impl xbench_plugin::Vjp for HybridSvm {
             activation: pullback.activation.map(shaped).transpose()?,
             gradient: shaped(pullback.gradient)?,
         })
+    }
+}
+
+impl xbench_plugin::ModifiedVjp for HybridSvm {
+    /// The machine has no ReLU, and no rule of DeepLIFT or LRP; the network has the others.
+    fn rules(&self) -> Vec<String> {
+        inner::RULES[..2]
+            .iter()
+            .map(|&rule| rule.to_owned())
+            .collect()
+    }
+
+    fn modified_vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        rule: BackwardRule<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        let layer = match wrt {
+            Wrt::Input => None,
+            Wrt::Layer(name) => Some(name),
+        };
+        let threads = self.pool.threads(ctx)?;
+        let pullback = self
+            .hybrid
+            .modified_vjp(
+                &threads,
+                x.data(),
+                output_gradient.data(),
+                inner::network_rule(rule),
+                layer,
+                want_activation,
+            )
+            .map_err(error)?;
+        let shaped = |data| shaped(&self.spec, &self.layers, x.rows(), layer, data);
+        Ok(Pullback {
+            activation: pullback.activation.map(shaped).transpose()?,
+            gradient: shaped(pullback.gradient)?,
+        })
+    }
+}
+
+impl xbench_plugin::ForwardFrom for HybridSvm {
+    fn forward_from(
+        &self,
+        ctx: &Context<'_>,
+        layer: &str,
+        value: TensorRef<'_>,
+        outputs: &mut [f32],
+    ) -> Result<()> {
+        let threads = self.pool.threads(ctx)?;
+        self.hybrid
+            .probabilities_from(&threads, layer, value.data(), outputs)
+            .map_err(error)
     }
 }
 

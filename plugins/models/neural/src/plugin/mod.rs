@@ -5,13 +5,14 @@
 
 mod fit;
 mod hybrid;
+mod inner;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use xbench_nn::Threads;
 use xbench_plugin::{
-    Context, DataHandle, Error, FitMonitor, Flags, LayerSpec, LinearHead, Meta, ModelSpec,
-    OutputKind, Pullback, Randomise, Result, Status, Tensor, TensorRef, Wrt, params,
+    BackwardRule, Context, DataHandle, Error, FitMonitor, Flags, LayerSpec, LinearHead, Meta,
+    ModelSpec, OutputKind, Pullback, Randomise, Result, Status, Tensor, TensorRef, Wrt, params,
 };
 use xbench_svm::SvmError;
 
@@ -286,6 +287,43 @@ macro_rules! network_plugin {
             }
         }
 
+        impl xbench_plugin::ModifiedVjp for $type {
+            fn rules(&self) -> Vec<String> {
+                inner::RULES.map(str::to_owned).to_vec()
+            }
+
+            fn modified_vjp(
+                &self,
+                ctx: &Context<'_>,
+                x: TensorRef<'_>,
+                output_gradient: TensorRef<'_>,
+                rule: BackwardRule<'_>,
+                wrt: Wrt<'_>,
+                want_activation: bool,
+            ) -> Result<Pullback> {
+                self.0
+                    .modified_vjp(ctx, x, output_gradient, rule, wrt, want_activation)
+            }
+        }
+
+        impl xbench_plugin::ForwardFrom for $type {
+            fn forward_from(
+                &self,
+                ctx: &Context<'_>,
+                layer: &str,
+                value: TensorRef<'_>,
+                outputs: &mut [f32],
+            ) -> Result<()> {
+                self.0.forward_from(ctx, layer, value, outputs)
+            }
+        }
+
+        impl xbench_plugin::Biases for $type {
+            fn biases(&self, _: &Context<'_>, layer: &str) -> Result<Option<Vec<f32>>> {
+                self.0.biases(layer)
+            }
+        }
+
         impl xbench_plugin::Parameters for $type {
             fn parameter_layers(&self) -> Vec<String> {
                 self.0.parameter_layers()
@@ -466,10 +504,10 @@ impl xbench_plugin::Linear for HybridCnn {
 }
 
 xbench_plugin::export! {
-    model CnnGap: Layers, Vjp, Linear, Parameters, Weights, Fit;
-    model Lenet: Layers, Vjp, Parameters, Weights, Fit;
-    model CnnPlain: Layers, Vjp, Parameters, Weights, Fit;
-    model CnnDropout: Layers, Vjp, Parameters, Weights, Fit;
-    model HybridCnn: Layers, Vjp, Linear, Parameters, Weights, Fit;
-    model HybridSvm: Layers, Vjp, Linear, Parameters, Weights, Fit;
+    model CnnGap: Layers, Vjp, ModifiedVjp, ForwardFrom, Biases, Linear, Parameters, Weights, Fit;
+    model Lenet: Layers, Vjp, ModifiedVjp, ForwardFrom, Biases, Parameters, Weights, Fit;
+    model CnnPlain: Layers, Vjp, ModifiedVjp, ForwardFrom, Biases, Parameters, Weights, Fit;
+    model CnnDropout: Layers, Vjp, ModifiedVjp, ForwardFrom, Biases, Parameters, Weights, Fit;
+    model HybridCnn: Layers, Vjp, ModifiedVjp, ForwardFrom, Biases, Linear, Parameters, Weights, Fit;
+    model HybridSvm: Layers, Vjp, ModifiedVjp, ForwardFrom, Linear, Parameters, Weights, Fit;
 }
