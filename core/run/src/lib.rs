@@ -15,6 +15,7 @@ mod challenge;
 mod checkpoint;
 mod classification;
 mod contrast;
+mod csv_text;
 mod error;
 mod evaluate;
 mod explain;
@@ -44,8 +45,8 @@ pub use inspect::{Importance, InspectRequest, Inspected, inspect};
 pub use observer::{Observer, Silent};
 pub use run::{RunRequest, check_suite, run};
 pub use summary::{
-    AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification,
-    ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,
+    AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification,
+    ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary, Pairing,
     ReproductionSummary, Summary,
 };
 pub use task::TrainingStep;

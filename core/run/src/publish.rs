@@ -15,6 +15,7 @@ use xbench_record::{
 };
 use xbench_stats::Interval;
 
+use crate::agreement::group_table;
 use crate::cells::CellResult;
 use crate::session::Session;
 use crate::summary::{CellSummary, Classification, Estimate, ModelSummary, Summary};
@@ -49,6 +50,11 @@ pub(crate) fn publish(
         folder,
         "agreement.csv",
         &agreement(&agreement_rows(summary))?,
+    )?;
+    write_table(
+        folder,
+        "agreement_groups.csv",
+        &group_table(&summary.data_set, &summary.agreement_groups)?,
     )?;
     write_table(folder, "classes.csv", &classes(&class_rows(summary))?)?;
     write_table(

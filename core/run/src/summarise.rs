@@ -15,7 +15,7 @@ use crate::ranks::Ranks;
 use crate::reproduction::reproduction;
 use crate::session::Session;
 use crate::summary::{
-    AgreementSummary, CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
+    CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
 };
 
 /// Derives everything from the results of cells and models.
@@ -43,6 +43,7 @@ pub(crate) fn summarise(
         });
     }
     let reproduction = reproduction(session, &summaries);
+    let agreement = agreement(session, results, &resamples);
     Summary {
         suite: suite.name.clone(),
         suite_version: suite.version,
@@ -67,7 +68,8 @@ pub(crate) fn summarise(
             .iter()
             .filter(|cell| !cell.is_ok() && cell.status != Status::Unsupported)
             .count(),
-        agreement: agreement_summaries(session, results, &resamples),
+        agreement: agreement.pairs,
+        agreement_groups: agreement.groups,
         contrasts: contrasts(session, results, &resamples),
         models: summaries,
         reproduction,
@@ -217,42 +219,4 @@ fn chance(session: &Session<'_>) -> BTreeMap<String, f64> {
         }
     }
     chance
-}
-
-fn agreement_summaries(
-    session: &Session<'_>,
-    results: &[CellResult],
-    resamples: &Resamples,
-) -> Vec<AgreementSummary> {
-    let scores: Vec<&'static str> = session
-        .checked
-        .family(Family::Agreement)
-        .map(|score| score.id)
-        .collect();
-    if scores.is_empty() {
-        return Vec::new();
-    }
-    let share = session.suite.perturbation.top_k_share;
-    let label = |cell: usize| {
-        let result = &results[cell];
-        (
-            session.checked.models[result.model].label.clone(),
-            session.checked.explainers[result.explainer].label.clone(),
-        )
-    };
-    agreement(results, session.layout().plane(), &scores, share, resamples)
-        .into_iter()
-        .map(|found| {
-            let (model_a, explainer_a) = label(found.cells.0);
-            let (model_b, explainer_b) = label(found.cells.1);
-            AgreementSummary {
-                model_a,
-                explainer_a,
-                model_b,
-                explainer_b,
-                score: found.score.to_owned(),
-                value: found.value.map(Estimate::from),
-            }
-        })
-        .collect()
 }

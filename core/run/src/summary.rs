@@ -59,6 +59,8 @@ pub struct Summary {
     pub models: Vec<ModelSummary>,
     /// Agreement of maps.
     pub agreement: Vec<AgreementSummary>,
+    /// Its mean over the pairs of a model or an explainer, class by class.
+    pub agreement_groups: Vec<AgreementGroup>,
     /// Published figures beside ours.
     pub reproduction: Vec<ReproductionSummary>,
     /// Models compared with other models.
@@ -243,6 +245,48 @@ pub struct CellSummary {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// What two maps have in common that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pairing {
+    /// One model, two explainers.
+    Explainers,
+    /// One explainer, two models.
+    Models,
+    /// One explainer, two seeds of one model.
+    Seeds,
+}
+
+impl Pairing {
+    /// The word in tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Explainers => "explainers",
+            Self::Models => "models",
+            Self::Seeds => "seeds",
+        }
+    }
+}
+
+/// Agreement in the mean over pairs, controls left out.
+#[derive(Debug, Clone, Serialize)]
+pub struct AgreementGroup {
+    /// What is paired.
+    pub pairing: Pairing,
+    /// Label of the model whose explainers are paired, or of the explainer that is paired over
+    /// models or seeds.
+    pub of: String,
+    /// Name of the class whose rows are counted; all rows where there is none.
+    pub class: Option<String>,
+    /// Id of the score.
+    pub score: String,
+    /// Pairs.
+    pub pairs: usize,
+    /// Mean over rows of the mean over pairs; absent where it applies to no row.
+    pub value: Option<Estimate>,
+}
+
 /// Agreement of two maps.
 #[derive(Debug, Clone, Serialize)]
 pub struct AgreementSummary {
@@ -254,6 +298,8 @@ pub struct AgreementSummary {
     pub model_b: String,
     /// Explainer of the second.
     pub explainer_b: String,
+    /// What they have in common.
+    pub pairing: Pairing,
     /// Id of the score.
     pub score: String,
     /// Its value; absent where it applies to no image.

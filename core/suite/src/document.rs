@@ -60,6 +60,9 @@ pub(crate) struct Document {
     /// Settings of the scores that perturb the input or compare the highest pixels.
     #[serde(default)]
     pub(crate) perturbation: PerturbationDoc,
+    /// Settings of the scores that compare maps with maps.
+    #[serde(default)]
+    pub(crate) agreement: AgreementDoc,
     /// Settings of the scores of robustness, which explain other rows.
     #[serde(default)]
     pub(crate) robustness: RobustnessDoc,
@@ -315,6 +318,25 @@ impl Default for PerturbationDoc {
             // 224 of the 784 pixels of a 28×28 image: the subset size that Quantus defaults to.
             subset_share: written(0.2857),
             top_k_share: written(0.1),
+        }
+    }
+}
+
+/// Settings of the scores that compare maps with maps.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping like {segment: 4}")]
+#[schemars(rename = "Agreement")]
+pub(crate) struct AgreementDoc {
+    /// Side of the grid segments on which the measures of Krishna et al. compare pictures, in
+    /// pixels; 1 for the pixels themselves.
+    #[schemars(range(min = 1, max = 256))]
+    pub(crate) segment: At<u32>,
+}
+
+impl Default for AgreementDoc {
+    fn default() -> Self {
+        Self {
+            segment: written(4),
         }
     }
 }

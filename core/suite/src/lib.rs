@@ -33,6 +33,6 @@ pub use identity::{CellIdentity, ChunkIdentity, ExplainerSeed, Key};
 pub use plan::{Cell, Plan, chunk_rows};
 pub use plugin_use::{PluginUse, parse_plugin_use, parse_plugin_uses};
 pub use suite::{
-    Accuracy, Compare, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite,
+    Accuracy, Agreement, Compare, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite,
     Target, Timing,
 };

@@ -49,6 +49,8 @@ pub struct Suite {
     pub ranking: Option<Vec<ScoreName>>,
     /// Settings of scores that perturb the input or compare the highest pixels.
     pub perturbation: Perturbation,
+    /// Settings of the scores that compare maps with maps.
+    pub agreement: Agreement,
     /// Settings of scores of robustness.
     pub robustness: Robustness,
     /// Settings of scores of randomisation.
@@ -194,6 +196,13 @@ impl Perturbation {
             _ => json!({}),
         }
     }
+}
+
+/// Settings of the scores that compare maps with maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// Side of the grid segments of the measures of Krishna et al., in pixels; 1 for pixels.
+    pub segment: usize,
 }
 
 /// How explainers are timed.

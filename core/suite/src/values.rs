@@ -14,7 +14,7 @@ use xbench_data::{Locate, Selection, SetInfo, SetRef};
 use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::{
-    AccuracyDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
+    AccuracyDoc, AgreementDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
     ScoreDoc, ScoresDoc, ScoresWordDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc, UseDoc,
     score_words,
 };
@@ -22,7 +22,7 @@ use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::plugin_use::PluginUse;
 use crate::read::At;
 use crate::suite::{
-    Accuracy, Data, Perturbation, ScoreName, Scores, SplitName, Suite, Target, Timing,
+    Accuracy, Agreement, Data, Perturbation, ScoreName, Scores, SplitName, Suite, Target, Timing,
 };
 
 use self::reproduction::Figures;
@@ -101,6 +101,7 @@ impl Checker<'_> {
         let scores = self.scores(document.scores);
         let ranking = document.ranking.map(|list| self.ranking(list));
         let perturbation = self.perturbation(&document.perturbation);
+        let agreement = self.agreement(&document.agreement);
         let robustness = self.robustness(&document.robustness);
         let randomisation = self.randomisation(&document.randomisation);
         let timing = self.timing(&document.timing);
@@ -130,6 +131,7 @@ impl Checker<'_> {
             scores,
             ranking,
             perturbation,
+            agreement,
             robustness,
             randomisation,
             timing,
@@ -477,6 +479,12 @@ impl Checker<'_> {
             subsets: self.whole("subsets", &doc.subsets, 2, 10_000),
             subset_share: self.share("subset_share", &doc.subset_share),
             top_k_share: self.share("top_k_share", &doc.top_k_share),
+        }
+    }
+
+    fn agreement(&mut self, doc: &AgreementDoc) -> Agreement {
+        Agreement {
+            segment: self.whole("segment", &doc.segment, 1, 256),
         }
     }
 
