@@ -1,5 +1,45 @@
 //! Scores of what a map must fulfil by definition.
 
-use super::ScoreInfo;
+use super::{Direction, Family, MODEL, NOT_NEGATIVE, ScoreInfo};
 
-pub(super) const SCORES: &[ScoreInfo] = &[];
+const fn axiom(
+    (id, name): (&'static str, &'static str),
+    range: (f64, f64),
+    citation: &'static str,
+    formula: &'static str,
+    departs: &'static str,
+) -> ScoreInfo {
+    ScoreInfo {
+        id,
+        name,
+        family: Family::Axiomatic,
+        direction: Direction::Lower,
+        unit: "1",
+        range,
+        version: 1,
+        citation,
+        formula,
+        departs,
+        needs: MODEL,
+        standard: false,
+    }
+}
+
+pub(super) const SCORES: &[ScoreInfo] = &[
+    axiom(
+        ("completeness", "Completeness residual"),
+        NOT_NEGATIVE,
+        "Sundararajan et al. 2017",
+        "|Σ a − (f(x) − f(b))| / |f(x) − f(b)|, f the model's own output",
+        "a residual, commonly a test for equality of floating-point numbers, which none passes; \
+         methods that promise it promise it for their own baseline",
+    ),
+    axiom(
+        ("non_sensitivity", "Non-sensitivity"),
+        (0.0, 1.0),
+        "Nguyen and Martínez 2020",
+        "share of patches with a = 0 though f reacts to their removal, or a ≠ 0 though it does not",
+        "a share of patches (columns of a table), in the paper a number of features; a counts as 0 \
+         up to 1e-5 of the greatest, commonly up to 1e-5",
+    ),
+];

@@ -1,10 +1,37 @@
 //! Scores of a map against the model: does it react to what the map points at?
 
-use super::{Direction, Family, MODEL, PLAIN, ScoreInfo, UNBOUNDED};
+use super::{Direction, Family, MODEL, NOT_NEGATIVE, PLAIN, ScoreInfo, UNBOUNDED};
 
 const CURVE_RULE: &str = "scaled per image by the drop from image to baseline, both end points \
     included, ties in a random order; no score where the baseline is as sure of the class as the \
     image; implementations that sum over steps give areas that grow with the number of steps";
+
+const CORRELATION: (f64, f64) = (-1.0, 1.0);
+
+/// A score that suites do not compute unless told.
+const fn further(
+    (id, name): (&'static str, &'static str),
+    direction: Direction,
+    range: (f64, f64),
+    citation: &'static str,
+    formula: &'static str,
+    departs: &'static str,
+) -> ScoreInfo {
+    ScoreInfo {
+        id,
+        name,
+        family: Family::Faithfulness,
+        direction,
+        unit: "1",
+        range,
+        version: 1,
+        citation,
+        formula,
+        departs,
+        needs: MODEL,
+        standard: false,
+    }
+}
 
 pub(super) const SCORES: &[ScoreInfo] = &[
     ScoreInfo {
@@ -65,4 +92,140 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         needs: MODEL,
         standard: true,
     },
+    further(
+        ("insertion_deletion", "Insertion less deletion"),
+        Direction::Higher,
+        UNBOUNDED,
+        "Petsiuk et al. 2018; Samek et al. 2017",
+        "insertion AUC − deletion AUC of the same image",
+        "both areas scaled per image; the bias of images that leave the data cancels in part",
+    ),
+    further(
+        ("pixel_flipping", "Pixel flipping"),
+        Direction::Lower,
+        UNBOUNDED,
+        "Bach et al. 2015",
+        "∫ f_q dq, the share q of highest pixels set to baseline",
+        "an area over the share removed, commonly a sum that grows with the number of steps and leaves the image itself out; not scaled, so that models of different certainty do not compare",
+    ),
+    further(
+        ("abpc", "Area between curves (ABPC)"),
+        Direction::Higher,
+        UNBOUNDED,
+        "Samek et al. 2017; Schulz et al. 2020",
+        "∫ (f of the lowest removed first − f of the highest removed first)",
+        "not scaled per image, unlike insertion_deletion, so that it has a value for every image",
+    ),
+    further(
+        ("monotonicity", "Monotonicity"),
+        Direction::Higher,
+        (0.0, 1.0),
+        "Luss et al. 2019; Arya et al. 2019",
+        "1 if f never falls as features are added to the baseline by rising a, else 0",
+        "in steps of pixels; falls below 1e-6 are rounding; a common implementation adds the baseline itself, so that every map scores 1, and orders by |a|",
+    ),
+    further(
+        ("region_perturbation", "Region perturbation (AOPC)"),
+        Direction::Higher,
+        UNBOUNDED,
+        "Samek et al. 2017",
+        "Σ_k (f_0 − f_k) / (L + 1), the k patches of highest Σ a removed",
+        "patches are set to the baseline, in the paper to noise; all patches are removed; a common implementation declares lower better",
+    ),
+    further(
+        ("selectivity", "Selectivity"),
+        Direction::Lower,
+        UNBOUNDED,
+        "Montavon et al. 2018",
+        "∫ f_q dq, the share q of patches of highest Σ a removed",
+        "an area over the share of patches, commonly a sum; patches at the edge are cut, not padded",
+    ),
+    further(
+        ("irof", "IROF"),
+        Direction::Higher,
+        UNBOUNDED,
+        "Rieger and Hansen 2020",
+        "∫ (1 − f_q / f_0) dq, the share q of segments of highest mean a removed",
+        "segments of SLIC (columns of a table) set to the baseline, in the paper to the mean colour; an area over the share of segments, commonly a sum that grows with their number",
+    ),
+    further(
+        ("road", "ROAD"),
+        Direction::Lower,
+        (0.0, 1.0),
+        "Rong et al. 2022",
+        "share of the removals of the highest p% after which the class stays, p over a list; pixels filled in by noisy linear imputation",
+        "the mean over images is the paper's accuracy, against the explained class; a common implementation averages its first batch alone",
+    ),
+    further(
+        ("comprehensiveness", "Comprehensiveness"),
+        Direction::Higher,
+        UNBOUNDED,
+        "DeYoung et al. 2020",
+        "mean over q of f(x) − f(x without the highest q%)",
+        "over the published shares 1, 5, 10, 20 and 50%; the empty share, which is 0 for every map, is left out",
+    ),
+    further(
+        ("sufficiency", "Sufficiency"),
+        Direction::Lower,
+        UNBOUNDED,
+        "DeYoung et al. 2020",
+        "mean over q of f(x) − f(the highest q% alone)",
+        "as comprehensiveness; another score of the same name compares images (explanation_sufficiency)",
+    ),
+    further(
+        ("pgi", "Prediction gap, important"),
+        Direction::Higher,
+        NOT_NEGATIVE,
+        "Agarwal et al. 2022 (OpenXAI)",
+        "E |f(x) − f(x + noise on the highest |a|)|",
+        "one set of noise serves all maps of an image; on tables in units of the column's standard deviation",
+    ),
+    further(
+        ("pgu", "Prediction gap, unimportant"),
+        Direction::Lower,
+        NOT_NEGATIVE,
+        "Agarwal et al. 2022 (OpenXAI)",
+        "E |f(x) − f(x + noise on all but the highest |a|)|",
+        "as the gap on important features",
+    ),
+    further(
+        ("faithfulness_estimate", "Faithfulness estimate"),
+        Direction::Higher,
+        CORRELATION,
+        "Alvarez-Melis and Jaakkola 2018",
+        "Pearson over patches P of Σ_P a with f(x) − f(x[P→b])",
+        "features are square patches (columns of a table), the same for all maps, commonly groups of pixels in the order of the map",
+    ),
+    further(
+        ("sensitivity_n", "Sensitivity-n"),
+        Direction::Higher,
+        CORRELATION,
+        "Ancona et al. 2018",
+        "mean over n of Pearson over random S of n pixels of Σ_S a with f(x) − f(x[S→b]), f the model's own output",
+        "per image, as in the paper; a common implementation walks the map's order, correlates across images and reads its first batch alone, so that the exact map of a linear model scores 0.43",
+    ),
+    further(
+        ("mu_fidelity", "μ-fidelity"),
+        Direction::Higher,
+        CORRELATION,
+        "Bhatt et al. 2020",
+        "Spearman over random sets S of patches of Σ_S a with f(x) − f(x[S→b])",
+        "faithfulness correlation by ranks and patches, as common for images",
+    ),
+    further(
+        ("monotonicity_correlation", "Monotonicity correlation"),
+        Direction::Higher,
+        CORRELATION,
+        "Nguyen and Martínez 2020",
+        "Spearman over patches P of Σ_P |a| with E (f(x) − f(x[P→random]))²",
+        "features are patches (columns of a table), the same for all maps, so that the draws are shared; pixels are drawn uniformly, columns from a normal distribution; the factor 1 / f(x)² does not change ranks; commonly groups of pixels in the order of the map",
+    ),
+    further(
+        ("infidelity", "Infidelity"),
+        Direction::Lower,
+        NOT_NEGATIVE,
+        "Yeh et al. 2019",
+        "E_I (β Iᵀa − (f(x) − f(x − I)))², I a patch of x − b, f the model's own output, β the optimal scale",
+        "every patch of the grid once, independent of one another, commonly patches that add up and repeat; with β, so that the map's scale does not count; a gradient is what it asks for, not a contribution",
+    ),
 ];
