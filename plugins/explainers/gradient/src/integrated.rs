@@ -16,6 +16,8 @@ xbench_plugin::params! {
         steps: u32 = 50, 1..=10_000;
         /// Value of every feature of the baseline, in the model's input units.
         baseline: f32 = 0.0;
+        /// Several such values in place of one: the attribution is the mean over them.
+        baselines: Vec<f32> = &[];
         /// Quadrature rule of the path integral.
         rule: String = "gausslegendre", ["gausslegendre", "trapezoid", "midpoint", "left", "right"];
     }
@@ -25,10 +27,12 @@ xbench_plugin::params! {
 /// (x_i - b) times the integral over a from 0 to 1 of d f_target / d x_i at b + a (x - b).
 ///
 /// Signed, in units of the output. Up to the error of the quadrature the values sum to
-/// f(x) - f(b). `steps` forward and backward rows per row.
+/// f(x) - f(b); with several baselines to the mean of that. `steps` forward and backward rows per row
+/// and baseline.
 #[derive(Clone, Debug)]
 pub struct IntegratedGradients {
-    baseline: f32,
+    /// At least one.
+    baselines: Vec<f32>,
     /// Points on [0, 1] and their weights.
     points: Vec<(f64, f64)>,
 }
@@ -59,7 +63,12 @@ impl Plugin for IntegratedGradients {
                 )));
             }
         };
-        if !params.baseline.is_finite() {
+        let baselines = if params.baselines.is_empty() {
+            vec![params.baseline]
+        } else {
+            params.baselines
+        };
+        if !baselines.iter().all(|baseline| baseline.is_finite()) {
             return Err(Error::invalid_argument(
                 "the baseline is not a finite number",
             ));
@@ -70,10 +79,7 @@ impl Plugin for IntegratedGradients {
                 params.rule, params.steps
             ))
         })?;
-        Ok(Self {
-            baseline: params.baseline,
-            points,
-        })
+        Ok(Self { baselines, points })
     }
 }
 
@@ -89,31 +95,43 @@ impl Explainer for IntegratedGradients {
     ) -> Result<()> {
         let x = batch.x;
         let row_len = x.row_len();
-        let last = self.points.len() - 1;
+        let steps = self.points.len();
+        let share = 1.0 / self.baselines.len() as f64;
+        let last = steps - 1;
         let mut integral = vec![0.0_f64; row_len];
+        let mut mean = vec![0.0_f64; row_len];
         for_each_gradient(
             ctx,
             model,
             x,
             batch.target,
-            self.points.len(),
-            |row, step, out| {
-                let place = self.points[step].0 as f32;
+            steps * self.baselines.len(),
+            |row, point, out| {
+                let place = self.points[point % steps].0 as f32;
+                let baseline = self.baselines[point / steps];
                 for (out, x) in out.iter_mut().zip(x.row(row)) {
-                    *out = self.baseline + place * (x - self.baseline);
+                    *out = baseline + place * (x - baseline);
                 }
             },
-            |row, step, gradient| {
+            |row, point, gradient| {
+                let step = point % steps;
                 let weight = self.points[step].1;
                 for (sum, &gradient) in integral.iter_mut().zip(gradient) {
                     *sum += weight * f64::from(gradient);
                 }
                 if step == last {
-                    let out = &mut attribution[row * row_len..][..row_len];
-                    for ((out, x), sum) in out.iter_mut().zip(x.row(row)).zip(&integral) {
-                        *out = (f64::from(x - self.baseline) * sum) as f32;
+                    let baseline = self.baselines[point / steps];
+                    for ((mean, x), sum) in mean.iter_mut().zip(x.row(row)).zip(&integral) {
+                        *mean += share * f64::from(x - baseline) * sum;
                     }
                     integral.fill(0.0);
+                }
+                if point + 1 == steps * self.baselines.len() {
+                    let out = &mut attribution[row * row_len..][..row_len];
+                    for (out, mean) in out.iter_mut().zip(&mean) {
+                        *out = *mean as f32;
+                    }
+                    mean.fill(0.0);
                 }
             },
         )

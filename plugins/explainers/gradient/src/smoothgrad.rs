@@ -3,11 +3,10 @@
 use std::ffi::CStr;
 
 use xbench_plugin::{
-    Batch, Context, Error, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
+    Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
 };
 
-use crate::noise::Noise;
-use crate::pullback::for_each_gradient;
+use crate::noisy::{check_noise, noisy_gradients};
 
 xbench_plugin::params! {
     /// Parameters of SmoothGrad.
@@ -47,12 +46,7 @@ impl Plugin for Smoothgrad {
     type Params = SmoothgradParams;
 
     fn create(params: SmoothgradParams, _ctx: &Context<'_>) -> Result<Self> {
-        if !(params.noise.is_finite() && params.noise >= 0.0) {
-            return Err(Error::invalid_argument(format!(
-                "noise {} is not a share: give a number from 0",
-                params.noise
-            )));
-        }
+        check_noise(params.noise)?;
         Ok(Self { params })
     }
 }
@@ -67,52 +61,14 @@ impl Explainer for Smoothgrad {
         batch: &Batch<'_>,
         attribution: &mut [f32],
     ) -> Result<()> {
-        let x = batch.x;
-        let row_len = x.row_len();
-        let samples = self.params.samples as usize;
-        let mut sum = vec![0.0_f64; row_len];
-        let mut deviation = 0.0;
-        for_each_gradient(
-            ctx,
-            model,
-            x,
-            batch.target,
-            samples,
-            |row, sample, out| {
-                let values = x.row(row);
-                if sample == 0 {
-                    deviation = self.params.noise * range(values);
-                }
-                Noise::new(batch.seed[row], sample as u64).fill(out);
-                for (out, x) in out.iter_mut().zip(values) {
-                    *out = x + deviation * *out;
-                }
-            },
-            |row, sample, gradient| {
-                if self.params.absolute {
-                    for (sum, &gradient) in sum.iter_mut().zip(gradient) {
-                        *sum += f64::from(gradient.abs());
-                    }
-                } else {
-                    for (sum, &gradient) in sum.iter_mut().zip(gradient) {
-                        *sum += f64::from(gradient);
-                    }
-                }
-                if sample + 1 == samples {
-                    let out = &mut attribution[row * row_len..][..row_len];
-                    for (out, sum) in out.iter_mut().zip(&sum) {
-                        *out = (sum / samples as f64) as f32;
-                    }
-                    sum.fill(0.0);
-                }
-            },
-        )
+        let (samples, noise) = (self.params.samples as usize, self.params.noise);
+        let absolute = self.params.absolute;
+        noisy_gradients(ctx, model, batch, samples, noise, attribution, |moments| {
+            if absolute {
+                moments.absolute
+            } else {
+                moments.mean
+            }
+        })
     }
-}
-
-/// The largest minus the smallest value; 0 for an empty row.
-fn range(values: &[f32]) -> f32 {
-    let low = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if low <= high { high - low } else { 0.0 }
 }

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use xbench_plugin::testing::TestModel;
 use xbench_plugin::{
-    Context, Error, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Pullback, Result,
-    Tensor, TensorRef, Vjp, Wrt, test_model,
+    BackwardRule, Context, Error, Flags, Meta, Model, ModelSpec, ModifiedVjp, NoParams, OutputKind,
+    Plugin, Pullback, Result, Tensor, TensorRef, Vjp, Wrt, test_model,
 };
 
 use crate::harness::Tested;
@@ -130,7 +130,7 @@ macro_rules! model {
 
         impl Tested for $name {
             fn tested() -> TestModel {
-                test_model!(Self(spec()), $name: Vjp).expect("a sound model")
+                test_model!(Self(spec()), $name: Vjp, ModifiedVjp).expect("a sound model")
             }
         }
 
@@ -181,7 +181,102 @@ macro_rules! model {
                 })
             }
         }
+
+        impl ModifiedVjp for $name {
+            fn rules(&self) -> Vec<String> {
+                ["guided", "deconvolution", "deeplift", "lrp_epsilon", "lrp_composite"]
+                    .map(str::to_owned)
+                    .to_vec()
+            }
+
+            fn modified_vjp(
+                &self,
+                _ctx: &Context<'_>,
+                x: TensorRef<'_>,
+                output_gradient: TensorRef<'_>,
+                rule: BackwardRule<'_>,
+                _wrt: Wrt<'_>,
+                _want_activation: bool,
+            ) -> Result<Pullback> {
+                let mut gradient = Vec::with_capacity(x.data().len());
+                for row in 0..x.rows() {
+                    let dy = output_gradient.row(row);
+                    let reference = match rule {
+                        BackwardRule::DeepLift { reference } => Some(reference.row(row)),
+                        _ => None,
+                    };
+                    for feature in 0..FEATURES {
+                        let sum: f64 = (0..OUTPUTS)
+                            .filter(|&k| dy[k] != 0.0)
+                            .map(|k| {
+                                f64::from(dy[k])
+                                    * Self::modified(rule, x.row(row), reference, k, feature)
+                            })
+                            .sum();
+                        gradient.push(sum as f32);
+                    }
+                }
+                Ok(Pullback {
+                    activation: None,
+                    gradient: Tensor::new(x.shape().to_vec(), gradient)?,
+                })
+            }
+        }
     };
+}
+
+impl Line {
+    /// No unit to change anything.
+    fn modified(
+        _rule: BackwardRule<'_>,
+        _x: &[f32],
+        _reference: Option<&[f32]>,
+        output: usize,
+        feature: usize,
+    ) -> f64 {
+        linear_weight(output, feature)
+    }
+}
+
+impl Hidden {
+    /// What `rule` passes back to a feature, unit by unit.
+    fn modified(
+        rule: BackwardRule<'_>,
+        x: &[f32],
+        reference: Option<&[f32]>,
+        output: usize,
+        feature: usize,
+    ) -> f64 {
+        let units = Self::units(x);
+        let reference = reference.map(Self::units);
+        let y = Self::outputs(x)[output];
+        let share = |r: f64, z: f64, epsilon: f32| {
+            let epsilon = f64::from(epsilon);
+            r / (z + if z < 0.0 { -epsilon } else { epsilon })
+        };
+        (0..HIDDEN)
+            .map(|unit| {
+                let (z, v) = (units[unit], Self::output_weight(output, unit));
+                let w = Self::weight(unit, feature);
+                match rule {
+                    BackwardRule::Guided if z > 0.0 => v.max(0.0) * w,
+                    BackwardRule::Deconvolution => v.max(0.0) * w,
+                    BackwardRule::DeepLift { .. } => {
+                        let z0 = reference.map_or(0.0, |reference| reference[unit]);
+                        v * w * (z.max(0.0) - z0.max(0.0)) / (z - z0)
+                    }
+                    BackwardRule::LrpEpsilon { epsilon }
+                    | BackwardRule::LrpComposite { epsilon }
+                        if z > 0.0 =>
+                    {
+                        let relevance = share(y, y, epsilon) * v * z;
+                        f64::from(x[feature]) * w * share(relevance, z, epsilon)
+                    }
+                    _ => 0.0,
+                }
+            })
+            .sum()
+    }
 }
 
 model!(Line, c"org.xbench.test.line", |_x: &[f32], k, feature| {
