@@ -5,7 +5,8 @@ use std::ffi::CStr;
 
 use xbench_plugin::{Batch, Context, Error, Explainer, Flags, Meta, ModelHandle, Plugin, Result};
 
-use crate::occlusion::{Occlusion, Outcome};
+use crate::occlusion::Occlusion;
+use crate::outcome::Outcome;
 
 xbench_plugin::params! {
     /// Parameters of the sliding mask.
@@ -53,7 +54,7 @@ impl Plugin for SlidingMask {
             Outcome::Probability
         };
         let patch = params.patch as usize;
-        Ok(Self(Occlusion::new(patch, patch, params.fill, outcome)))
+        Ok(Self(Occlusion::abutting(patch, params.fill, outcome)))
     }
 }
 

@@ -2,12 +2,7 @@
 
 use std::ops::Range;
 
-/// A rectangle of pixels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) rows: Range<usize>,
-    pub(crate) columns: Range<usize>,
-}
+use crate::image::{Image, Region};
 
 /// Where windows of `patch` pixels start when moved by `stride`: the last is cut at the border, and
 /// there are just as many as cover all of `side`. `stride` is 1..=patch, so no gap stays.
@@ -18,49 +13,49 @@ fn spans(side: usize, patch: usize, stride: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// All windows over an image of height by width, row by row.
-pub(crate) fn windows(height: usize, width: usize, patch: usize, stride: usize) -> Vec<Window> {
-    let columns = spans(width, patch, stride);
-    spans(height, patch, stride)
+/// All windows of `patch` (height, width) moved by `stride` (down, right) over an image, row by row.
+pub(crate) fn windows(image: Image, patch: (usize, usize), stride: (usize, usize)) -> Vec<Region> {
+    let columns = spans(image.width, patch.1, stride.1);
+    spans(image.height, patch.0, stride.0)
         .into_iter()
         .flat_map(|rows| {
-            columns.iter().map(move |columns| Window {
-                rows: rows.clone(),
-                columns: columns.clone(),
+            columns.iter().map(move |columns| Region {
+                runs: rows
+                    .clone()
+                    .map(|row| row * image.width + columns.start..row * image.width + columns.end)
+                    .collect(),
             })
         })
         .collect()
-}
-
-/// For each pixel of an image of `height` by `width`, how many of the windows cover it.
-pub(crate) fn coverage(height: usize, width: usize, windows: &[Window]) -> Vec<u32> {
-    let mut covered = vec![0; height * width];
-    for window in windows {
-        for row in window.rows.clone() {
-            for count in &mut covered[row * width..][window.columns.clone()] {
-                *count += 1;
-            }
-        }
-    }
-    covered
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn image(height: usize, width: usize) -> Image {
+        Image {
+            channels: 1,
+            height,
+            width,
+            is_table: false,
+        }
+    }
+
+    fn coverage(image: Image, windows: &[Region]) -> Vec<u32> {
+        let mut covered = vec![0; image.plane()];
+        for window in windows {
+            window.for_each_run(image, |run| covered[run].iter_mut().for_each(|n| *n += 1));
+        }
+        covered
+    }
+
     #[test]
     fn the_study_s_grid_is_seven_by_seven() {
-        let grid = windows(28, 28, 4, 4);
+        let grid = windows(image(28, 28), (4, 4), (4, 4));
         assert_eq!(grid.len(), 49);
-        assert!(coverage(28, 28, &grid).iter().all(|&n| n == 1));
-        assert_eq!(
-            grid[8],
-            Window {
-                rows: 4..8,
-                columns: 4..8
-            }
-        );
+        assert!(coverage(image(28, 28), &grid).iter().all(|&n| n == 1));
+        assert_eq!(grid[8].runs, [116..120, 144..148, 172..176, 200..204]);
     }
 
     #[test]
@@ -72,8 +67,9 @@ mod tests {
         for side in 1..12 {
             for patch in 1..8 {
                 for stride in 1..=patch {
-                    let grid = windows(side, 5, patch, stride);
-                    assert!(coverage(side, 5, &grid).iter().all(|&n| n > 0));
+                    let image = image(side, 5);
+                    let grid = windows(image, (patch, 2), (stride, 1));
+                    assert!(coverage(image, &grid).iter().all(|&n| n > 0));
                 }
             }
         }
