@@ -15,11 +15,11 @@ pub(crate) fn rows_per_call(values: usize) -> usize {
 /// Channels, height and width of the model's input.
 ///
 /// # Errors
-/// Invalid argument when the input is no image.
+/// Unimplemented when the input is no image.
 pub(crate) fn image_shape(shape: &[usize]) -> Result<[usize; 3]> {
     match shape {
         &[_, c, h, w] if c > 0 && h > 0 && w > 0 => Ok([c, h, w]),
-        _ => Err(Error::invalid_argument(format!(
+        _ => Err(Error::unimplemented(format!(
             "a map over the image needs input of shape [n, channels, height, width], not \
              {shape:?}"
         ))),
@@ -43,7 +43,8 @@ pub(crate) fn layer_shape(layer: &str, shape: &[usize], rows: usize) -> Result<[
 /// The layer that was asked for, or, where `wanted` is empty, the last convolution.
 ///
 /// # Errors
-/// Not found when the model has no such layer; the text lists those that it has.
+/// Not found when the model has no such layer, unimplemented when it has no convolution; the text
+/// lists the layers that it has.
 pub(crate) fn choose_layer<'l>(layers: &'l [LayerSpec], wanted: &str) -> Result<&'l LayerSpec> {
     let found = if wanted.is_empty() {
         layers.iter().rev().find(|layer| layer.op == "conv2d")
@@ -55,12 +56,17 @@ pub(crate) fn choose_layer<'l>(layers: &'l [LayerSpec], wanted: &str) -> Result<
             .iter()
             .map(|layer| format!("{} ({})", layer.name, layer.op))
             .collect();
-        let problem = if wanted.is_empty() {
-            "the model has no conv2d layer, so the parameter `layer` must name one".to_owned()
+        let known = known.join(", ");
+        if wanted.is_empty() {
+            Error::unimplemented(format!(
+                "the model has no conv2d layer, so the parameter `layer` must name one; its \
+                 layers: {known}"
+            ))
         } else {
-            format!("the model has no layer \"{wanted}\"")
-        };
-        Error::not_found(format!("{problem}; its layers: {}", known.join(", ")))
+            Error::not_found(format!(
+                "the model has no layer \"{wanted}\"; its layers: {known}"
+            ))
+        }
     })
 }
 

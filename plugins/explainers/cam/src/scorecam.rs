@@ -176,7 +176,7 @@ impl Explainer for Scorecam {
             let features = model.activation(ctx, x, layer)?;
             let [maps, h, w] = layer_shape(layer, features.shape(), x.rows())?;
             if h * w == 1 {
-                return Err(Error::invalid_argument(format!(
+                return Err(Error::unimplemented(format!(
                     "layer \"{layer}\" has maps of one unit, and Score-CAM masks the image by the \
                      maps' shape: choose an earlier layer"
                 )));
