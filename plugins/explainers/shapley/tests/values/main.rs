@@ -1,0 +1,5 @@
+//! Shapley and Owen values against their definitions.
+
+mod images;
+mod support;
+mod tables;
