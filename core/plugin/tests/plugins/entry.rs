@@ -51,7 +51,8 @@ fn descriptors_are_constant_data() {
             "org.example.input-x-gradient",
             "org.example.oracle",
             "org.example.faulty",
-            "org.example.liar"
+            "org.example.liar",
+            "org.example.surrogate"
         ]
     );
     let toy = host.descriptor("org.example.toy").expect("known");
@@ -67,7 +68,10 @@ fn descriptors_are_constant_data() {
             "xbench.model.parameters/1",
             "xbench.model.weights/1",
             "xbench.model.fit/1",
-            "xbench.model.segment/1"
+            "xbench.model.segment/1",
+            "xbench.model.modified_vjp/1",
+            "xbench.model.forward_from/1",
+            "xbench.model.biases/1"
         ]
     );
     assert!(strings(toy.requires_model).is_empty());
