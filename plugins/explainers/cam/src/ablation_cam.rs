@@ -1,9 +1,9 @@
 //! Ablation-CAM: feature maps weighted by how much the output drops without each of them.
 //!
-//! w_k = y - y_k, y the explained output and y_k the output with map k set to zero. The paper divides
-//! by y, the same for all maps of a row: where y is positive that changes the map's scale alone, where
-//! it is negative it would turn all signs, and at zero there is nothing to divide by. So it is left
-//! out, and the map is in units of the output times features.
+//! w_k = y - y_k, y the explained output and y_k the output with map k set to zero. The paper
+//! divides by y, the same for all maps of a row: where y is positive that changes the map's scale
+//! alone, where it is negative it would turn all signs, and at zero there is nothing to divide by.
+//! So it is left out, and the map is in units of the output times features.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, TensorRef, capability,
@@ -23,8 +23,8 @@ xbench_plugin::params! {
     }
 }
 
-/// Ablation-CAM (Desai and Ramaswamy 2020, the slope that the section on the method defines), without the division by the output, enlarged bilinearly
-/// to the image.
+/// Ablation-CAM (Desai and Ramaswamy 2020, the slope that the section on the method defines),
+/// without the division by the output, enlarged bilinearly to the image.
 ///
 /// Not negative unless `relu` is off. Two forward rows per image, and another for each of its maps
 /// that are not zero throughout; those start at the layer. A map that is zero throughout has the

@@ -1,13 +1,15 @@
 //! EigenCAM: the feature maps' first principal component, whatever the class.
 //!
-//! The feature maps are read as a matrix A of units times maps with the singular value decomposition
-//! A = U S V^T; the map is A V_1, the projection on the first right singular vector. The explained
-//! output plays no part: all targets get the same map, which a class-sensitivity score will show.
+//! The feature maps are read as a matrix A of units times maps with the singular value
+//! decomposition A = U S V^T; the map is A V_1, the projection on the first right singular vector.
+//! The explained output plays no part: all targets get the same map, which a class-sensitivity
+//! score will show.
 //!
-//! A singular vector has no sign of its own, and the decomposition's choice varies between libraries.
-//! Here the map has the sign under which it goes with the sum of the feature maps (their inner product
-//! is positive); for rectified features without centring the map is then nowhere negative (Perron and
-//! Frobenius). Where that product is zero, the map's value of largest magnitude is positive.
+//! A singular vector has no sign of its own, and the decomposition's choice varies between
+//! libraries. Here the map has the sign under which it goes with the sum of the feature maps (their
+//! inner product is positive); for rectified features without centring the map is then nowhere
+//! negative (Perron and Frobenius). Where that product is zero, the map's value of largest
+//! magnitude is positive.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
@@ -22,18 +24,20 @@ xbench_plugin::params! {
     pub struct EigencamParams {
         /// Name of the layer whose feature maps are projected; empty: the last convolution.
         layer: String = "";
-        /// Subtract each feature map's mean first, as principal component analysis and some implementations do; the paper decomposes the maps as they are.
+        /// Subtract each feature map's mean first, as principal component analysis and some
+        /// implementations do; the paper decomposes the maps as they are.
         centre: bool = false;
         /// Set negative values of the map to zero before it is enlarged; the paper keeps them.
         relu: bool = false;
     }
 }
 
-/// EigenCAM (Muhammad and Yeasin 2020, projection on the first right singular vector), enlarged bilinearly to the image.
+/// EigenCAM (Muhammad and Yeasin 2020, projection on the first right singular vector), enlarged
+/// bilinearly to the image.
 ///
-/// In units of the features. One forward row per image. Maps that are zero, or constant and centred,
-/// give a map of zeros. Where the two largest singular values are equal the component is not unique;
-/// the one that is shown is always the same.
+/// In units of the features. One forward row per image. Maps that are zero, or constant and
+/// centred, give a map of zeros. Where the two largest singular values are equal the component is
+/// not unique; the one that is shown is always the same.
 #[derive(Clone, Debug)]
 pub struct Eigencam {
     params: EigencamParams,

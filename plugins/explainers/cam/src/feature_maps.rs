@@ -1,5 +1,5 @@
-//! Runs a method that makes each row's map of a layer's feature maps, with or without the gradient of
-//! the explained output there.
+//! Runs a method that makes each row's map of a layer's feature maps, with or without the gradient
+//! of the explained output there.
 
 use xbench_plugin::{Batch, Context, Error, ModelHandle, Result, TensorRef, Wrt};
 
@@ -22,8 +22,8 @@ pub(crate) struct Source<'p> {
 /// One forward and one backward row per row.
 ///
 /// # Errors
-/// When the input is no image, the layer is unknown or has no feature maps, or whatever the model or
-/// the host answers.
+/// When the input is no image, the layer is unknown or has no feature maps, or whatever
+/// the model or the host answers.
 pub(crate) fn explain_by_gradient(
     ctx: &Context<'_>,
     model: &ModelHandle<'_>,

@@ -1,13 +1,14 @@
 //! FullGrad: the input's gradient together with the gradients of all biases.
 //!
-//! For a network whose non-linearities are ReLUs (and maxima), f(x) is the sum of x times the input's
-//! gradient and of each bias times its gradient (proposition 2 of the paper). The bias of channel c of
-//! a layer enters at each of the channel's units, where its gradient is that of the unit's sum before
-//! the ReLU: the gradient behind the ReLU where the unit is active, and zero elsewhere.
+//! For a network whose non-linearities are ReLUs (and maxima), f(x) is the sum of x times the
+//! input's gradient and of each bias times its gradient (proposition 2 of the paper). The bias of
+//! channel c of a layer enters at each of the channel's units, where its gradient is that of the
+//! unit's sum before the ReLU: the gradient behind the ReLU where the unit is active, and zero
+//! elsewhere.
 //!
 //! The map adds up psi of the input part and psi of each channel's bias part over all convolutions,
-//! psi = enlarge(rescale(abs(.))). Dense layers have no place in the image; the paper's map leaves them
-//! out. With `signed` they take part.
+//! psi = enlarge(rescale(abs(.))). Dense layers have no place in the image; the paper's map leaves
+//! them out. With `signed` they take part.
 
 use xbench_plugin::{
     Batch, Context, Error, Explainer, Flags, LayerSpec, Meta, ModelHandle, Plugin, Result,
@@ -20,23 +21,26 @@ use super::parts::{Absolute, Parts, Signed};
 xbench_plugin::params! {
     /// Parameters of FullGrad.
     pub struct FullgradParams {
-        /// Keep signs and sums in place of the paper's absolute and rescaled parts: for a network of ReLUs the attribution then adds up to the explained output. Each unit's part is spread over the pixels next to it, that of a dense layer over all.
+        /// Keep signs and sums in place of the paper's absolute and rescaled parts: for a network
+        /// of ReLUs the attribution then adds up to the explained output. Each unit's part is
+        /// spread over the pixels next to it, that of a dense layer over all.
         signed: bool = false;
-        /// What is rescaled to 0..1 together, where not `signed`: each map, as in the paper's formula, or all maps of a layer, as in the authors' program.
+        /// What is rescaled to 0..1 together, where not `signed`: each map, as in the paper's
+        /// formula, or all maps of a layer, as in the authors' program.
         rescale: String = "map", ["map", "layer"];
     }
 }
 
-/// FullGrad (Srinivas and Fleuret 2019, proposition 2 and the section on convolutional nets), enlarged bilinearly to the
-/// image.
+/// FullGrad (Srinivas and Fleuret 2019, proposition 2 and the section on convolutional nets),
+/// enlarged bilinearly to the image.
 ///
-/// Not negative unless `signed`; without a unit, as each part is rescaled, or with `signed` in units
-/// of the explained output. A forward and a backward row per image, and another pair for each layer
-/// with a bias. A part that is constant has no rescaled form and adds nothing.
+/// Not negative unless `signed`; without a unit, as each part is rescaled, or with `signed` in
+/// units of the explained output. A forward and a backward row per image, and another pair for each
+/// layer with a bias. A part that is constant has no rescaled form and adds nothing.
 ///
-/// A layer's ReLU shows in its values: where a row's values are nowhere negative, units at zero count
-/// as inactive; where some are negative the layer has no ReLU and all units count, as do those of the
-/// last layer. For other non-linearities the parts do not add up to the output.
+/// A layer's ReLU shows in its values: where a row's values are nowhere negative, units at zero
+/// count as inactive; where some are negative the layer has no ReLU and all units count, as do
+/// those of the last layer. For other non-linearities the parts do not add up to the output.
 #[derive(Clone, Debug)]
 pub struct Fullgrad {
     params: FullgradParams,

@@ -3,13 +3,13 @@
 //! The paper explains Y = exp(S), S the output. Then the weights of the mean have a closed form in
 //! the gradient g of S alone (equation 19): alpha = g^2 / (2 g^2 + sum(A) g^3), A the feature map,
 //! which is 1 / (2 + sum(A) g) where g is not zero; and the weight of a map is the sum of alpha *
-//! relu(dY/dA), dY/dA = exp(S) g. The factor exp(S) is positive and the same for the whole row, so it
-//! changes no map but for its scale; it is left out, as it would leave the range of f32 at outputs
-//! above 88.
+//! relu(dY/dA), dY/dA = exp(S) g. The factor exp(S) is positive and the same for the whole row, so
+//! it changes no map but for its scale; it is left out, as it would leave the range of f32 at
+//! outputs above 88.
 //!
 //! Reference implementations add a constant (1e-6) to the denominator 2 g^2 + sum(A) g^3; where
-//! gradients are small, as after global average pooling, it outweighs the terms themselves and turns
-//! the weights into cubes of the gradient. The form that is used here needs no constant.
+//! gradients are small, as after global average pooling, it outweighs the terms themselves and
+//! turns the weights into cubes of the gradient. The form that is used here needs no constant.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
@@ -33,8 +33,8 @@ xbench_plugin::params! {
 ///
 /// Not negative unless `relu` is off. One forward and one backward row per image. A unit whose
 /// gradient is not positive has no weight. On a layer with negative values the denominator 2 +
-/// sum(A) g can be negative, which turns the sign of a unit's weight, as the formula has it; where it
-/// is exactly zero the unit has no weight.
+/// sum(A) g can be negative, which turns the sign of a unit's weight, as the formula has it; where
+/// it is exactly zero the unit has no weight.
 #[derive(Clone, Debug)]
 pub struct GradcamPlusPlus {
     params: GradcamPlusPlusParams,

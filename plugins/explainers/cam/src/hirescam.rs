@@ -1,8 +1,8 @@
 //! HiResCAM: gradient times feature map, unit by unit.
 //!
-//! Grad-CAM averages the gradient over a map before it multiplies, and so can light up units that the
-//! network did not use; the element-wise product cannot. Where the network is linear between layer
-//! and output, the map's sum is the output without its biases.
+//! Grad-CAM averages the gradient over a map before it multiplies, and so can light up units that
+//! the network did not use; the element-wise product cannot. Where the network is linear between
+//! layer and output, the map's sum is the output without its biases.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
@@ -20,9 +20,11 @@ xbench_plugin::params! {
     }
 }
 
-/// HiResCAM (Draelos and Carin 2020, the section that defines it), enlarged bilinearly to the image.
+/// HiResCAM (Draelos and Carin 2020, the section that defines it), enlarged bilinearly to the
+/// image.
 ///
-/// Signed unless `relu`, in units of the explained output. One forward and one backward row per image.
+/// Signed unless `relu`, in units of the explained output. One forward and one backward row per
+/// image.
 #[derive(Clone, Debug)]
 pub struct Hirescam {
     params: HirescamParams,

@@ -1,7 +1,7 @@
 //! LayerCAM: feature maps weighted unit by unit with the positive part of the gradient.
 //!
-//! The weights are local, so that the method keeps the detail of early layers, where one weight for a
-//! whole map would not.
+//! The weights are local, so that the method keeps the detail of early layers, where one weight for
+//! a whole map would not.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
@@ -19,10 +19,11 @@ xbench_plugin::params! {
     }
 }
 
-/// LayerCAM (Jiang et al. 2021, the section that defines it: w = relu(g), map = relu(sum over k of w A_k)), enlarged bilinearly to the image.
+/// LayerCAM (Jiang et al. 2021, the section that defines it: w = relu(g), map = relu(sum over k of
+/// w A_k)), enlarged bilinearly to the image.
 ///
-/// Not negative unless `relu` is off and the layer has negative values. One forward and one backward
-/// row per image. A layer through which no positive gradient passes gives a map of zeros.
+/// Not negative unless `relu` is off and the layer has negative values. One forward and one
+/// backward row per image. A layer through which no positive gradient passes gives a map of zeros.
 #[derive(Clone, Debug)]
 pub struct Layercam {
     params: LayercamParams,

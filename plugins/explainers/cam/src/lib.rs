@@ -1,8 +1,8 @@
 //! Class activation maps: explainers that weight the feature maps of a layer, and FullGrad, which
 //! gathers all layers.
 //!
-//! Each makes one small map per row, [h, w] of the layer, and enlarges it to the image. Enlarging is
-//! a plain resize, as the papers define it. It takes the map's corners for the image's corners,
+//! Each makes one small map per row, [h, w] of the layer, and enlarges it to the image. Enlarging
+//! is a plain resize, as the papers define it. It takes the map's corners for the image's corners,
 //! which is not quite where the units look: with valid convolutions and pooling that drops odd
 //! rows, the receptive fields of a layer's units lie off the resized cells. In a network of three
 //! valid 3x3 convolutions and two 2x2 poolings, 28 pixels become 3 units whose receptive fields

@@ -46,7 +46,8 @@ pub(crate) struct Absolute {
 }
 
 impl Absolute {
-    /// For images of `image` = [c, h, w]; `together` rescales all maps of a part by the same numbers.
+    /// For images of `image` = [c, h, w]; `together` rescales all maps of a part by the same
+    /// numbers.
     pub(crate) fn new(image: [usize; 3], together: bool) -> Self {
         let [channels, h, w] = image;
         Self {

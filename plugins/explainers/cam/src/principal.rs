@@ -1,8 +1,8 @@
 //! The leading eigenvector of a symmetric matrix, for EigenCAM.
 //!
 //! Small matrices are diagonalised by Jacobi rotations. Larger ones are looked at through a Krylov
-//! space that is restarted with its best vector (Lanczos 1950; restarts after Saad 2011, chapter 6):
-//! a few products with the matrix instead of a cubic number of operations.
+//! space that is restarted with its best vector (Lanczos 1950; restarts after Saad 2011, chapter
+//! 6): a few products with the matrix instead of a cubic number of operations.
 
 /// Matrices up to this side are diagonalised directly; also the size of a Krylov space.
 const DIRECT: usize = 32;

@@ -81,8 +81,8 @@ impl Resize {
         }
     }
 
-    /// Sum over the outputs of each input sample's weight, row-major [h, w]: a map that is divided by
-    /// it keeps its sum. Zero for a sample that no output reads.
+    /// Sum over the outputs of each input sample's weight, row-major [h, w]: a map that is divided
+    /// by it keeps its sum. Zero for a sample that no output reads.
     pub(crate) fn mass(&self) -> &[f64] {
         &self.mass
     }

@@ -1,19 +1,19 @@
 //! Score-CAM: feature maps weighted by what the model says of the image seen through each of them.
 //!
 //! Map k, enlarged to the image and scaled to 0..1, masks the image: X o H_k. Its channel-wise
-//! increase of confidence is C_k = f(X o H_k) - f(X_b), with X_b the image of zeros, to which a mask of
-//! zeros leads. Weights come of it in one of three ways:
+//! increase of confidence is C_k = f(X o H_k) - f(X_b), with X_b the image of zeros, to which a
+//! mask of zeros leads. Weights come of it in one of three ways:
 //!
-//! * `softmax`: exp(C_k) / sum over maps of exp(C), the paper's algorithm 1; the baseline cancels. With
-//!   outputs far apart the sum is one map.
+//! * `softmax`: exp(C_k) / sum over maps of exp(C), the paper's algorithm 1; the baseline cancels.
+//!   With outputs far apart the sum is one map.
 //! * `increase`: C_k itself, the paper's definition of the method; can be negative.
 //! * `probability`: the class's probability f(X o H_k) after a softmax over the classes, as in the
 //!   authors' program; without baseline.
 //!
-//! A map that is constant over the image (a dead channel, above all) cannot be scaled to 0..1. It is
-//! left out, as in the authors' program. Implementations that keep it with a mask of zeros let the
-//! model's answer to the empty image take part in the softmax, and where that answer is the highest
-//! the dead channel takes all the weight and the map comes out zero.
+//! A map that is constant over the image (a dead channel, above all) cannot be scaled to 0..1. It
+//! is left out, as in the authors' program. Implementations that keep it with a mask of zeros let
+//! the model's answer to the empty image take part in the softmax, and where that answer is the
+//! highest the dead channel takes all the weight and the map comes out zero.
 
 use xbench_plugin::{
     Batch, Context, Error, Explainer, Flags, Level, Meta, ModelHandle, OutputKind, Plugin, Result,
@@ -30,7 +30,8 @@ xbench_plugin::params! {
     pub struct ScorecamParams {
         /// Name of the layer whose feature maps are weighted; empty: the last convolution.
         layer: String = "";
-        /// How weights come of the scores of the masked images: softmax over the maps (algorithm 1), the increase of confidence itself, or the class probability (the authors' program).
+        /// How weights come of the scores of the masked images: softmax over the maps (algorithm
+        /// 1), the increase of confidence itself, or the class probability (the authors' program).
         weights: String = "softmax", ["softmax", "increase", "probability"];
         /// Set negative values of the map to zero before it is enlarged, as the paper does.
         relu: bool = true;

@@ -1,9 +1,10 @@
 //! Axiom-based Grad-CAM: the gradient's mean weighted by the feature map itself.
 //!
-//! w_k = sum over units of (A / sum(A)) g. With these weights the map comes as near as a weighted sum
-//! of feature maps can to the two axioms of the paper: the change of the output when a map is removed
-//! is its contribution (sensitivity), and the contributions add up to the output (conservation). Where
-//! the network is linear between layer and output both hold but for the biases.
+//! w_k = sum over units of (A / sum(A)) g. With these weights the map comes as near as a weighted
+//! sum of feature maps can to the two axioms of the paper: the change of the output when a map is
+//! removed is its contribution (sensitivity), and the contributions add up to the output
+//! (conservation). Where the network is linear between layer and output both hold but for the
+//! biases.
 
 use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
@@ -17,16 +18,18 @@ xbench_plugin::params! {
     pub struct XgradcamParams {
         /// Name of the layer whose feature maps are weighted; empty: the last convolution.
         layer: String = "";
-        /// Set negative values of the map to zero before it is enlarged, as the authors' program does.
+        /// Set negative values of the map to zero before it is enlarged, as the authors' program
+        /// does.
         relu: bool = true;
     }
 }
 
-/// XGrad-CAM (Fu et al. 2020, the weights that the section on XGrad-CAM derives), enlarged bilinearly to the image.
+/// XGrad-CAM (Fu et al. 2020, the weights that the section on XGrad-CAM derives), enlarged
+/// bilinearly to the image.
 ///
-/// Not negative unless `relu` is off. One forward and one backward row per image. A feature map that
-/// adds up to zero has no weight: on rectified features it is zero throughout and adds nothing; on
-/// others the formula divides by zero.
+/// Not negative unless `relu` is off. One forward and one backward row per image. A feature map
+/// that adds up to zero has no weight: on rectified features it is zero throughout and adds
+/// nothing; on others the formula divides by zero.
 #[derive(Clone, Debug)]
 pub struct Xgradcam {
     params: XgradcamParams,
