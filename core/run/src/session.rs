@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use xbench_data::{DataSet, Masks, Selection, SetRef, Split, Splits};
 use xbench_record::Store;
-use xbench_suite::{Accuracy, Checked, SplitName, Suite, Target};
+use xbench_suite::{Accuracy, Checked, Perturbation, SplitName, Suite, Target};
 
 use crate::bench::{Bench, Shelf, load_data};
 use crate::error::RunError;
-use crate::evaluate::ScoreSettings;
+use crate::evaluate::{Columns, Probed, ScoreSettings};
 use crate::models::files;
 use crate::observer::Observer;
 use crate::pool::Pool;
@@ -31,6 +31,10 @@ pub(crate) struct Session<'s> {
     pub(crate) rows: Vec<usize>,
     /// Rows of the training split for explainers that ask for them; empty where none does.
     pub(crate) background: Vec<usize>,
+    /// Which outcomes of the models explainers share; `None` where no score needs any.
+    pub(crate) probed: Option<Probed>,
+    /// Of a table: mean and standard deviation of its columns over the split.
+    columns: Option<Columns>,
     pub(crate) pool: Pool,
     pub(crate) store: Store,
     /// What a reader of the results must know.
@@ -91,6 +95,8 @@ impl<'s> Session<'s> {
                 set.classes.len().saturating_sub(1)
             )));
         }
+        let probed = Probed::for_scores(checked.explanation_scores().map(|score| score.id));
+        let columns = columns_of(split_of(suite, &set));
         let folder = match &substitution {
             Some(_) => format!("{}-{}", suite.name, set.id),
             None => suite.name.clone(),
@@ -105,6 +111,8 @@ impl<'s> Session<'s> {
             substituted: substitution.is_some(),
             rows,
             background,
+            probed,
+            columns,
             pool: Pool::new(bench.worker_config(1), workers),
             store,
             warnings,
@@ -155,14 +163,11 @@ impl<'s> Session<'s> {
 
     /// How scores are computed.
     pub(crate) fn score_settings(&self) -> ScoreSettings {
-        let perturbation = &self.suite.perturbation;
-        ScoreSettings {
-            seed: self.suite.seed,
-            baseline: perturbation.baseline,
-            steps: perturbation.steps,
-            subsets: perturbation.subsets,
-            subset_share: perturbation.subset_share,
-        }
+        score_settings(
+            &self.suite.perturbation,
+            self.suite.seed,
+            self.columns.clone(),
+        )
     }
 
     /// Images as they are sent to a worker; `at` are positions in the selection, `targets` are
@@ -204,6 +209,64 @@ pub(crate) fn background_rows(set: &DataSet, count: usize) -> Result<Vec<usize>,
         return Ok(select(Selection::All)?);
     }
     Ok(select(Selection::Balanced(count)).or_else(|_| select(Selection::First(count)))?)
+}
+
+/// Mean and standard deviation of each column of a table; nothing for images.
+pub(crate) fn columns_of(split: &Split) -> Option<Columns> {
+    if !split.is_table() {
+        return None;
+    }
+    let width: usize = split.shape.iter().product();
+    let count = split.len().max(1) as f64;
+    let mut row = Vec::new();
+    let mut sum_over_rows = |value: &dyn Fn(usize, f64) -> f64| -> Vec<f64> {
+        let mut sums = vec![0.0; width];
+        for number in 0..split.len() {
+            row.clear();
+            split.row_f32(number, &mut row);
+            for (column, (sum, &cell)) in sums.iter_mut().zip(&row).enumerate() {
+                *sum += value(column, f64::from(cell));
+            }
+        }
+        sums
+    };
+    let sums = sum_over_rows(&|_, cell| cell);
+    let mean: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
+    let squares = sum_over_rows(&|column, cell| (cell - mean[column]).powi(2));
+    Some(Columns {
+        mean: mean.iter().map(|&mean| mean as f32).collect(),
+        deviation: squares
+            .iter()
+            .map(|square| (square / count).sqrt() as f32)
+            .collect(),
+    })
+}
+
+/// How scores are computed: what a suite says of perturbation, its seed, and what is known of a
+/// table's columns.
+pub(crate) fn score_settings(
+    perturbation: &Perturbation,
+    seed: u64,
+    columns: Option<Columns>,
+) -> ScoreSettings {
+    ScoreSettings {
+        seed,
+        baseline: perturbation.baseline,
+        steps: perturbation.steps,
+        subsets: perturbation.subsets,
+        subset_share: perturbation.subset_share,
+        sensitivity_shares: perturbation.sensitivity_shares.clone(),
+        patch: perturbation.patch,
+        patch_share: perturbation.patch_share,
+        segments: perturbation.segments,
+        removal_shares: perturbation.removal_shares.clone(),
+        road_shares: perturbation.road_shares.clone(),
+        road_noise: perturbation.road_noise,
+        gap_share: perturbation.gap_share,
+        gap_noise: perturbation.gap_noise,
+        samples: perturbation.samples,
+        columns,
+    }
 }
 
 fn split_of<'d>(suite: &Suite, set: &'d DataSet) -> &'d Split {

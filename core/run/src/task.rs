@@ -13,7 +13,7 @@ use xbench_host::TreeEnsemble;
 use xbench_host::worker::Message;
 
 use crate::challenge::{ChallengeSettings, LayerColumn};
-use crate::evaluate::{Column, ScoreSettings};
+use crate::evaluate::{Column, Probed, ScoreSettings};
 
 /// A plugin to be loaded: where it is, which one, and how it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,10 +105,11 @@ pub(crate) enum Task {
     Describe { model: ModelRef },
     /// Outputs of images. Blobs: pixels. Answer: outputs f32 `[n, outputs]`.
     Predict { model: ModelRef, layout: RowLayout },
-    /// Outcomes that all explainers share. Blobs: images. Answer: f32 `[n, 2 + subsets]`.
+    /// Outcomes that all explainers share. Blobs: images. Answer: f32 `[n, width]`.
     Probe {
         model: ModelRef,
         layout: RowLayout,
+        probed: Probed,
         settings: ScoreSettings,
     },
     /// Attributions. Blobs: images, background rows (empty: none). Answer: attributions f32, shaped as
@@ -124,6 +125,7 @@ pub(crate) enum Task {
     Score {
         model: ModelRef,
         layout: RowLayout,
+        probed: Probed,
         settings: ScoreSettings,
         scores: Vec<String>,
     },

@@ -23,7 +23,7 @@ use xbench_host::{
 
 use self::training::{ToHost, TrainingRows};
 use crate::bench::hex;
-use crate::evaluate::{Images, Outputs, Predictor, probe, score_chunk};
+use crate::evaluate::{Images, Outputs, Predictor, Shared, probe, score_chunk};
 use crate::task::{
     Evaluations, IMAGE_BLOBS, ImageBlobs, ModelFacts, ModelRef, OutputFacts, PluginRef, Reply,
     RowLayout, Task, Timing, message_of, pack_trees, unpack_background, unpack_images,
@@ -99,6 +99,7 @@ impl State {
             Task::Probe {
                 model,
                 layout,
+                probed,
                 settings,
             } => {
                 let blobs = unpack_images(message)?;
@@ -106,6 +107,7 @@ impl State {
                 let model = self.model(&model)?;
                 let outcomes = probe(
                     &images_of(&blobs, &pixels, &layout),
+                    &probed,
                     &settings,
                     &mut Scored::new(model, settings.seed),
                 )?;
@@ -130,19 +132,24 @@ impl State {
             Task::Score {
                 model,
                 layout,
+                probed,
                 settings,
                 scores,
             } => {
                 let blobs = unpack_images(message)?;
                 let pixels = layout.unpack(&blobs.values);
                 let images = images_of(&blobs, &pixels, &layout);
-                let shared = message.f32s(IMAGE_BLOBS)?;
+                let outcomes = message.f32s(IMAGE_BLOBS)?;
                 let attributions = message.f32s(IMAGE_BLOBS + 1)?;
                 let mut predictor = Scored::new(self.model(&model)?, settings.seed);
+                let shared = Shared {
+                    probed: &probed,
+                    outcomes: &outcomes,
+                };
                 let columns = score_chunk(
                     &images,
                     &attributions,
-                    &shared,
+                    shared,
                     &scores,
                     &settings,
                     &mut predictor,

@@ -13,6 +13,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::challenge::{RandomisationDoc, RobustnessDoc};
+use crate::perturbation::PerturbationDoc;
 use crate::plugin_use::{PluginUse, parse_plugin_use};
 use crate::read::At;
 
@@ -284,47 +285,13 @@ pub(crate) enum TargetDoc {
     Class(usize),
 }
 
-/// Settings of the scores that perturb the input or compare the highest pixels.
+/// Settings of the scores that compare maps with maps.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     default,
-    expecting = "a mapping like {baseline: 0.0, steps: 28}"
+    expecting = "a mapping like {segment: 4}"
 )]
-#[schemars(rename = "Perturbation")]
-pub(crate) struct PerturbationDoc {
-    /// Value a removed pixel takes.
-    pub(crate) baseline: At<f64>,
-    /// Steps of the deletion and insertion curves.
-    #[schemars(range(min = 2, max = 10_000))]
-    pub(crate) steps: At<u32>,
-    /// Random subsets of faithfulness correlation.
-    #[schemars(range(min = 2, max = 10_000))]
-    pub(crate) subsets: At<u32>,
-    /// Share of the pixels in such a subset.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub(crate) subset_share: At<f64>,
-    /// Share of the pixels that count as the top k of a map.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub(crate) top_k_share: At<f64>,
-}
-
-impl Default for PerturbationDoc {
-    fn default() -> Self {
-        Self {
-            baseline: written(0.0),
-            steps: written(28),
-            subsets: written(100),
-            // 224 of the 784 pixels of a 28×28 image: the subset size that Quantus defaults to.
-            subset_share: written(0.2857),
-            top_k_share: written(0.1),
-        }
-    }
-}
-
-/// Settings of the scores that compare maps with maps.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping like {segment: 4}")]
 #[schemars(rename = "Agreement")]
 pub(crate) struct AgreementDoc {
     /// Side of the grid segments on which the measures of Krishna et al. compare pictures, in

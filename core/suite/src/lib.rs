@@ -18,6 +18,7 @@ mod document;
 mod error;
 mod identity;
 mod node;
+mod perturbation;
 mod plan;
 mod plugin_use;
 mod read;
@@ -30,9 +31,10 @@ pub use check::{Checked, Chosen, Kind, Known, Registry, resolve};
 pub use document::schema_json;
 pub use error::{Location, SuiteError, SuiteErrors};
 pub use identity::{CellIdentity, ChunkIdentity, ExplainerSeed, Key};
+pub use perturbation::Perturbation;
 pub use plan::{Cell, Plan, chunk_rows};
 pub use plugin_use::{PluginUse, parse_plugin_use, parse_plugin_uses};
 pub use suite::{
-    Accuracy, Agreement, Compare, Data, Perturbation, Reproduction, ScoreName, Scores, SplitName, Suite,
-    Target, Timing,
+    Accuracy, Agreement, Compare, Data, Reproduction, ScoreName, Scores, SplitName, Suite, Target,
+    Timing,
 };

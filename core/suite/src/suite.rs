@@ -5,14 +5,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use xbench_data::{Selection, SetRef};
-use xbench_metrics::{Family, ScoreInfo};
 
 use crate::challenge::{Randomisation, Robustness};
 use crate::document::Document;
 use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::node;
+use crate::perturbation::Perturbation;
 use crate::plugin_use::PluginUse;
 use crate::read::read;
 use crate::values::suite_of;
@@ -161,41 +160,6 @@ pub enum Scores {
     All,
     /// These; a family's name stands for all of its scores.
     Only(Vec<ScoreName>),
-}
-
-/// Settings of scores that perturb the input or compare the highest pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Perturbation {
-    /// Value a removed pixel takes, in the units of the input.
-    pub baseline: f32,
-    /// Steps of the deletion and insertion curves, from 2.
-    pub steps: usize,
-    /// Random subsets of faithfulness correlation, from 2.
-    pub subsets: usize,
-    /// Share of the pixels in such a subset, in (0, 1].
-    pub subset_share: f64,
-    /// Share of the pixels that count as the top k, in (0, 1].
-    pub top_k_share: f64,
-}
-
-impl Perturbation {
-    /// The settings that determine a score beside the map and the mask: an object without
-    /// fields where there are none. Its canonical JSON identifies cached score columns.
-    #[must_use]
-    pub fn of_score(&self, score: &ScoreInfo, seed: u64) -> Value {
-        // The shortest decimal of an f32, as users write it.
-        let baseline: f64 = self.baseline.to_string().parse().unwrap_or_default();
-        match (score.family, score.id) {
-            (Family::Faithfulness, "faithfulness_correlation") => json!({
-                "baseline": baseline, "subsets": self.subsets, "subset_share": self.subset_share, "seed": seed,
-            }),
-            (Family::Faithfulness, _) => {
-                json!({"baseline": baseline, "steps": self.steps, "seed": seed})
-            }
-            (Family::Agreement, "top_k_overlap") => json!({"top_k_share": self.top_k_share}),
-            _ => json!({}),
-        }
-    }
 }
 
 /// Settings of the scores that compare maps with maps.

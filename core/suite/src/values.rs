@@ -4,6 +4,7 @@
 
 mod challenge;
 mod compare;
+mod perturbation;
 mod reproduction;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use xbench_data::{Locate, Selection, SetInfo, SetRef};
 use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::{
-    AccuracyDoc, AgreementDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc, PerturbationDoc,
+    AccuracyDoc, AgreementDoc, DataDoc, Document, ExplainerDoc, IntoUse, ModelDoc, PartDoc,
     ScoreDoc, ScoresDoc, ScoresWordDoc, SelectDoc, SetDoc, SplitDoc, TargetDoc, TimingDoc, UseDoc,
     score_words,
 };
@@ -22,7 +23,7 @@ use crate::error::{Location, SuiteError, SuiteErrors};
 use crate::plugin_use::PluginUse;
 use crate::read::At;
 use crate::suite::{
-    Accuracy, Agreement, Data, Perturbation, ScoreName, Scores, SplitName, Suite, Target, Timing,
+    Accuracy, Agreement, Data, ScoreName, Scores, SplitName, Suite, Target, Timing,
 };
 
 use self::reproduction::Figures;
@@ -100,7 +101,7 @@ impl Checker<'_> {
         let (explainers, controls) = self.explainers(explainers, controls);
         let scores = self.scores(document.scores);
         let ranking = document.ranking.map(|list| self.ranking(list));
-        let perturbation = self.perturbation(&document.perturbation);
+        let perturbation = self.perturbation(document.perturbation);
         let agreement = self.agreement(&document.agreement);
         let robustness = self.robustness(&document.robustness);
         let randomisation = self.randomisation(&document.randomisation);
@@ -463,23 +464,6 @@ impl Checker<'_> {
             "name scores, or leave \"ranking\" out for those of faithfulness",
         );
         self.score_list(list.value)
-    }
-
-    fn perturbation(&mut self, doc: &PerturbationDoc) -> Perturbation {
-        let baseline = doc.baseline.value as f32;
-        self.ensure(
-            baseline.is_finite(),
-            doc.baseline.at,
-            format!("\"baseline\" is {}", doc.baseline.value),
-            "give a number that fits 32-bit floating point",
-        );
-        Perturbation {
-            baseline,
-            steps: self.whole("steps", &doc.steps, 2, 10_000),
-            subsets: self.whole("subsets", &doc.subsets, 2, 10_000),
-            subset_share: self.share("subset_share", &doc.subset_share),
-            top_k_share: self.share("top_k_share", &doc.top_k_share),
-        }
     }
 
     fn agreement(&mut self, doc: &AgreementDoc) -> Agreement {

@@ -297,6 +297,86 @@ fn scores_are_named_one_by_one_by_family_or_all() {
 }
 
 #[test]
+fn settings_of_perturbation_are_checked_and_have_defaults() {
+    let of = |text: &str| {
+        let text = format!("{MINIMAL}perturbation: {{{text}}}\n");
+        Suite::from_str("s.yaml", &text).unwrap().perturbation
+    };
+    let defaults = of("");
+    assert_eq!((defaults.steps, defaults.patch, defaults.samples), (28, 4, 10));
+    assert_eq!(defaults.road_shares.len(), 9);
+    let set = of("removal_shares: [0.5], road_noise: 0, patch: 1");
+    assert_eq!((set.removal_shares, set.road_noise, set.patch), (vec![0.5], 0.0, 1));
+    assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{patch: 0, sensitivity_shares: [], removal_shares: [0.1, 1.5], road_noise: -1, gap_noise: 0, samples: 0, segments: 1}}\n")), @r#"
+    s.yaml:6:23: "patch" is 0
+      give a whole number from 1 to 256
+    s.yaml:6:46: "sensitivity_shares" has 0 values
+      give 1 to 100 shares
+    s.yaml:6:66: "removal_shares" is 1.5
+      give a share above 0 and at most 1
+    s.yaml:6:90: "road_noise" is -1
+      give a number of at least 0 and at most 10
+    s.yaml:6:105: "gap_noise" is 0
+      give a number above 0 and at most 10
+    s.yaml:6:117: "samples" is 0
+      give a whole number from 1 to 10000
+    s.yaml:6:130: "segments" is 1
+      give a whole number from 2 to 10000
+    "#);
+    assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{road_shares: 0.1}}\n")), @r#"
+    s.yaml:6:29: expected a list, found 0.1
+    "#);
+}
+
+#[test]
+fn a_score_is_identified_by_the_settings_it_uses() {
+    let suite = Suite::from_str("s.yaml", MINIMAL).unwrap();
+    let of = |settings: &xbench_suite::Perturbation, id: &str| {
+        settings.of_score(xbench_metrics::find(id).unwrap(), 3)
+    };
+    let defaults = &suite.perturbation;
+    assert_eq!(
+        of(defaults, "deletion_auc"),
+        json!({"baseline": 0.0, "steps": 28, "seed": 3, "outcome": "probability"})
+    );
+    assert_eq!(
+        of(defaults, "completeness"),
+        json!({"baseline": 0.0, "outcome": "output"})
+    );
+    assert_eq!(of(defaults, "gini"), json!({}));
+    let mut changed = defaults.clone();
+    changed.steps = 4;
+    changed.patch = 2;
+    changed.removal_shares = vec![0.5];
+    changed.road_noise = 0.5;
+    changed.samples = 3;
+    changed.segments = 9;
+    for score in xbench_metrics::catalogue() {
+        let perturbed = ["faithfulness", "axiomatic"].contains(&score.family.word());
+        let fields = of(defaults, score.id);
+        assert_eq!(
+            !fields.as_object().unwrap().is_empty(),
+            (perturbed && score.needs.model) || score.id == "top_k_overlap",
+            "{}",
+            score.id
+        );
+        let same = [
+            "completeness",
+            "faithfulness_correlation",
+            "sensitivity_n",
+        ];
+        if perturbed && score.needs.model {
+            assert_eq!(
+                fields == of(&changed, score.id),
+                same.contains(&score.id),
+                "{}",
+                score.id
+            );
+        }
+    }
+}
+
+#[test]
 fn names_that_do_not_exist() {
     assert_snapshot!(refused("suite: tiny
 version: 1
@@ -343,7 +423,7 @@ fn keys_that_do_not_exist_or_are_missing() {
     assert_snapshot!(refused(&format!("{MINIMAL}chnk: 3\n")), @r#"
     s.yaml:6:1: unknown key "chnk"
       did you mean "chunk"?
-      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, robustness, randomisation, timing, deadline, plugins, reproduction, compare, also
+      known keys: chunk, suite, version, summary, data, accuracy, seed, target, models, explainers, controls, scores, ranking, perturbation, agreement, robustness, randomisation, timing, background, deadline, plugins, reproduction, compare, also
     "#);
     assert_snapshot!(refused("suite: tiny\ndata: {set: garments}\n"), @r#"
     s.yaml:1:1: the key "version" is missing

@@ -10,6 +10,7 @@ use xbench_suite::{Key, chunk_rows};
 use super::score::column_key;
 use super::{Failure, Work, answer_of, fail};
 use crate::error::RunError;
+use crate::evaluate::Probed;
 use crate::models::{ModelResult, ReadyModel, array_of, files};
 use crate::pool::{Job, Outcome};
 use crate::session::{MODEL_LIMIT, Session};
@@ -43,17 +44,21 @@ pub(super) fn explain(
     works: &mut [Work<'_>],
 ) -> Result<Shared, RunError> {
     let chunks = chunk_rows(session.rows.len(), session.suite.chunk);
-    let stride = 2 + session.suite.perturbation.subsets;
     let layout = &session.layout();
+    let settings = session.score_settings();
+    let stride = match &session.probed {
+        Some(probed) => probed.width(&settings, layout.plane()),
+        None => 0,
+    };
     let limit = session.suite.deadline;
     let mut shared: Shared = models.iter().map(|_| vec![None; chunks.len()]).collect();
     let mut jobs: Vec<Job<'_>> = Vec::new();
     let mut purposes = Vec::new();
-    if needs_outcomes(session) {
+    if let Some(probed) = &session.probed {
         for (index, model) in models.iter().enumerate() {
             let Ok(model) = model else { continue };
             for (number, at) in chunks.iter().enumerate() {
-                let key = probe_key(session, index, model, at);
+                let key = probe_key(session, index, model, (at, probed));
                 if let Some(known) = session.store.predictions(&key.to_string())
                     && known.values.len() == at.len() * stride
                 {
@@ -63,7 +68,8 @@ pub(super) fn explain(
                 let task = Task::Probe {
                     model: model.reference.clone(),
                     layout: layout.clone(),
-                    settings: session.score_settings(),
+                    probed: probed.clone(),
+                    settings: settings.clone(),
                 };
                 purposes.push(Purpose::Probe {
                     model: index,
@@ -258,19 +264,16 @@ fn explained(outcome: Outcome, len: usize) -> Result<Explained, Failure> {
     }
 }
 
-fn needs_outcomes(session: &Session<'_>) -> bool {
-    session.checked.scores.iter().any(|score| {
-        matches!(
-            score.id,
-            "deletion_auc" | "insertion_auc" | "faithfulness_correlation"
-        )
-    })
-}
-
-fn probe_key(session: &Session<'_>, index: usize, model: &ReadyModel, at: &Range<usize>) -> Key {
+fn probe_key(
+    session: &Session<'_>,
+    index: usize,
+    model: &ReadyModel,
+    (at, probed): (&Range<usize>, &Probed),
+) -> Key {
     let chosen = &session.checked.models[index];
     Key::of(&json!({
-        "identity": "probe/1",
+        "identity": "probe/2",
+        "probed": probed,
         "data": session.set.content_hash_hex(),
         "split": session.suite.data.split.to_string(),
         "rows": session.rows[at.clone()],

@@ -78,6 +78,7 @@ pub(super) fn score(
             let task = Task::Score {
                 model: model.reference.clone(),
                 layout: session.layout(),
+                probed: session.probed.clone().unwrap_or_default(),
                 settings: session.score_settings(),
                 scores,
             };
