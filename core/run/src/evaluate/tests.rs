@@ -170,9 +170,8 @@ fn patches_of_a_linear_model_are_those_worked_by_hand() {
     }
     let correlation = columns["monotonicity_correlation"].values[0].unwrap();
     assert!((-1.0..=1.0).contains(&correlation));
-    // Region perturbation and selectivity share two inner points (the third is black); IROF's
-    // segments are at most as many.
-    assert!((2..=5).contains(&model.rows), "{}", model.rows);
+    // Region perturbation and selectivity share three inner points; IROF has at most four segments.
+    assert!((3..=6).contains(&model.rows), "{}", model.rows);
 }
 
 #[test]
@@ -196,9 +195,43 @@ fn a_map_off_the_mark_scores_worse() {
             xbench_metrics::Direction::Lower => (good < bad, "lower"),
             _ => (good > bad, "higher"),
         };
-        // ROAD asks whether the class changes, which depends on where the model's border lies.
-        assert!(better || id == "road", "{id}: {good} not {why} than {bad}");
+        // ROAD asks whether the class changes, which depends on where the model's border lies; all
+        // weights being positive, every map is monotone.
+        let silent = ["road", "monotonicity"].contains(&id.as_str());
+        assert!(better || silent, "{id}: {good} not {why} than {bad}");
     }
+}
+
+#[test]
+fn a_map_that_hides_a_counterweight_is_not_monotone() {
+    let pixels = [1.0, 1.0, 1.0, 1.0];
+    let images = Images {
+        pixels: &pixels,
+        ..one_image(&[0], &[3])
+    };
+    let ids = wanted(&["monotonicity"]);
+    let score = |map: &[f32]| {
+        let mut model = Linear {
+            weights: vec![0.5, 0.3, -0.2, 0.1],
+            rows: 0,
+        };
+        let columns = probed_and_scored(&images, map, &ids, &settings(), &mut model);
+        columns["monotonicity"].values[0].unwrap()
+    };
+    // The baseline with pixel 2 falls, whenever it comes.
+    assert_eq!(score(&[0.5, 0.3, -0.2, 0.1]), 0.0);
+    // Unless the steps are too wide to see it.
+    let settings = ScoreSettings {
+        steps: 2,
+        ..settings()
+    };
+    let mut model = Linear {
+        weights: vec![0.5, 0.3, -0.2, 0.3],
+        rows: 0,
+    };
+    let map = [0.5, 0.4, -0.2, 0.3];
+    let columns = probed_and_scored(&images, &map, &ids, &settings, &mut model);
+    assert_eq!(columns["monotonicity"].values[0], Some(1.0));
 }
 
 #[test]
@@ -489,7 +522,9 @@ fn images_are_scored_alike_in_any_company() {
     assert_eq!(whole.len(), here, "{:?}", whole.keys());
     for (id, column) in &whole {
         assert_eq!(column.values.len(), 40, "{id}");
-        assert!(column.values.iter().any(Option::is_some), "{id}");
+        // Four pixels are too few for the shape of their highest.
+        let some = column.values.iter().any(Option::is_some);
+        assert!(some || id == "mst_compactness", "{id}");
         let parts = [&first[id].values[..], &second[id].values[..]].concat();
         assert_eq!(column.values, parts, "{id}");
     }
