@@ -7,6 +7,7 @@ use serde_json::Value;
 use xbench_data::SetRef;
 
 use crate::commands::describe::{DESCRIBE_EXAMPLES, DescribeArgs};
+use crate::commands::score::{SCORE_EXAMPLES, ScoreArgs};
 
 /// Benchmarks explanations of image classifiers: every model and method side by side, with
 /// confidence intervals.
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Explain pictures: a PNG with the maps, and arrays for scripts
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Score attributions that any tool made: NumPy arrays, with or without the model
+    #[command(after_help = SCORE_EXAMPLES)]
+    Score(ScoreArgs),
     /// Train a model on a data set and keep its weights
     #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainArgs),

@@ -35,6 +35,7 @@ fn main() -> ProcessExit {
         Command::Plugin(command) => commands::plugin::plugin(command),
         Command::Data(command) => commands::data::data(command),
         Command::Suite(command) => commands::suite::suite(command),
+        Command::Score(args) => commands::score::score(args),
         Command::Scores(args) => commands::scores::scores(args),
         Command::Worker => xbench_run::serve(),
     })

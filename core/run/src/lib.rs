@@ -28,6 +28,7 @@ mod publish;
 mod ranks;
 mod reproduction;
 mod run;
+mod score;
 mod session;
 mod summarise;
 mod summary;
@@ -44,6 +45,9 @@ pub use grid::{GridPoint, GridRequest, GridResult, search};
 pub use inspect::{Importance, InspectRequest, Inspected, inspect};
 pub use observer::{Observer, Silent};
 pub use run::{RunRequest, check_suite, run};
+pub use score::{
+    LeftOut, RowChoice, ScoreRequest, ScoredArrays, ScoredColumn, parse_selection, score,
+};
 pub use summary::{
     AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification,
     ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary, Pairing,

@@ -7,6 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod score;
 pub(crate) mod scores;
 pub(crate) mod suite;
 pub(crate) mod train;
