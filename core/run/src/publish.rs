@@ -13,10 +13,11 @@ use xbench_record::table::{
 use xbench_record::{
     CellRecord, FORMAT, Machine, ScoreSummary, Status, StoreError, Time, latest, write_table,
 };
-use xbench_stats::Interval;
+use xbench_stats::{DEFAULT_DRAWS, Interval, Resamples};
 
 use crate::agreement::group_table;
 use crate::cells::CellResult;
+use crate::challenge::{CellCurves, curve_table};
 use crate::session::Session;
 use crate::summary::{CellSummary, Classification, Estimate, ModelSummary, Summary};
 
@@ -74,6 +75,12 @@ pub(crate) fn publish(
     if !summary.contrasts.is_empty() {
         let table = crate::contrast::table(&summary.contrasts);
         write_table(folder, "contrasts.csv", &table)?;
+    }
+    let curves = curves(session, summary, results)?;
+    if let Some(table) = &curves {
+        write_table(folder, "randomisation.csv", table)?;
+    } else {
+        remove(&folder.join("randomisation.csv"))?;
     }
     remove_leftovers(session, summary)?;
     let names: Vec<&str> = summary.classes.iter().map(String::as_str).collect();
@@ -151,6 +158,27 @@ fn cells<'s>(
                 .zip(own)
                 .map(move |(cell, result)| (model, cell, result))
         })
+}
+
+/// `randomisation.csv`; none where no cell has curves.
+fn curves(
+    session: &Session<'_>,
+    summary: &Summary,
+    results: &[CellResult],
+) -> Result<Option<String>, StoreError> {
+    let with_curves: Vec<CellCurves<'_>> = cells(summary, results)
+        .filter(|(.., result)| !result.curves.is_empty())
+        .map(|(model, cell, result)| CellCurves {
+            model: &model.model,
+            explainer: &cell.explainer,
+            curves: &result.curves,
+        })
+        .collect();
+    if with_curves.is_empty() {
+        return Ok(None);
+    }
+    let resamples = Resamples::new(session.rows.len(), DEFAULT_DRAWS, session.suite.seed);
+    curve_table(&summary.data_set, &with_curves, &resamples).map(Some)
 }
 
 fn append_records(

@@ -26,7 +26,8 @@ pub(crate) struct RobustnessDoc {
     /// Continuity: the widest shift to the left and to the right, in pixels.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) shifts: At<u32>,
-    /// Consistency: rows and columns of the grid that maps are summed over.
+    /// Consistency and sufficiency of the explanation: rows and columns of the grid that maps are
+    /// summed over.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) grid: At<u32>,
     /// Consistency: how many of the highest cells must be the same.
@@ -120,7 +121,7 @@ impl Robustness {
                 json!({"grid": self.grid, "top_cells": self.top_cells})
             }
             (Family::Robustness, "explanation_sufficiency") => {
-                json!({"similarity": self.similarity})
+                json!({"grid": self.grid, "similarity": self.similarity})
             }
             (Family::Robustness, _) => {
                 json!({"draws": self.draws, "radius": self.radius, "seed": seed})

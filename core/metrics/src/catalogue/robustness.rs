@@ -132,8 +132,10 @@ pub(super) const SCORES: &[ScoreInfo] = &[
             "explanation_sufficiency",
             "Sufficiency of the explanation",
             "Dasgupta et al. 2022",
-            "of the other images whose maps have a cosine of at least s, the share of the same class",
-            "cosine in place of a distance, whose threshold has no scale; over all images of the \
+            "of the other images whose coarse maps have a cosine of at least s, the share of the same \
+             class",
+            "cosine of maps summed over a coarse grid, in place of a distance of pixels, whose \
+             threshold has no scale; over all images of the \
              run, commonly over a batch; no score where no other map is near, commonly 0",
         )
     },

@@ -25,21 +25,7 @@ impl Signature {
         grid: usize,
         top: usize,
     ) -> Result<Self, NotApplicable> {
-        let map = reduce_channels(map, channels)?;
-        if map.len() != height * width {
-            return Err(NotApplicable::LengthMismatch);
-        }
-        magnitude_of(&map)?;
-        let (rows, columns) = if height == 1 {
-            (1, width)
-        } else {
-            (grid.clamp(1, height), grid.clamp(1, width))
-        };
-        let mut cells = vec![0.0f64; rows * columns];
-        for (pixel, &value) in map.iter().enumerate() {
-            let (y, x) = (pixel / width, pixel % width);
-            cells[y * rows / height * columns + x * columns / width] += f64::from(value);
-        }
+        let cells = coarse(map, [channels, height, width], grid)?;
         if cells.iter().all(|&cell| cell == cells[0]) {
             return Err(NotApplicable::ConstantAttribution);
         }
@@ -50,6 +36,30 @@ impl Signature {
         let chosen = chosen.filter(|(_, cell)| cell.abs() >= least && **cell != 0.0);
         Ok(Self(chosen.map(|(cell, &sum)| (cell, sum > 0.0)).collect()))
     }
+}
+
+/// Sums of a map over the cells of a grid, or its columns where the height is 1.
+fn coarse(
+    map: &[f32],
+    [channels, height, width]: [usize; 3],
+    grid: usize,
+) -> Result<Vec<f64>, NotApplicable> {
+    let map = reduce_channels(map, channels)?;
+    if map.len() != height * width {
+        return Err(NotApplicable::LengthMismatch);
+    }
+    magnitude_of(&map)?;
+    let (rows, columns) = if height == 1 {
+        (1, width)
+    } else {
+        (grid.clamp(1, height), grid.clamp(1, width))
+    };
+    let mut cells = vec![0.0f64; rows * columns];
+    for (pixel, &value) in map.iter().enumerate() {
+        let (y, x) = (pixel / width, pixel % width);
+        cells[y * rows / height * columns + x * columns / width] += f64::from(value);
+    }
+    Ok(cells)
 }
 
 /// Consistency of each image: of the others with the same signature, the share that the model
@@ -74,24 +84,27 @@ pub fn consistency(
     signatures.iter().enumerate().map(score).collect()
 }
 
-/// The direction of a map: its values over their norm.
+/// The direction of a map: the sums of its cells over their norm.
+///
+/// On the grid of a [`Signature`]: a shift by a pixel turns a map of single pixels all the way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Direction(Vec<f32>);
 
 impl Direction {
-    /// Of a map `[channels, d]`, channels summed.
+    /// Of a map `[channels, height, width]` on a grid of `grid` × `grid` cells.
     ///
     /// # Errors
-    /// [`NotApplicable::ConstantAttribution`] for a constant map, and as [`reduce_channels`].
-    pub fn new(map: &[f32], channels: usize) -> Result<Self, NotApplicable> {
-        let mut map = reduce_channels(map, channels)?;
-        let greatest = magnitude_of(&map)?;
-        let squares = map.iter().map(|&a| (f64::from(a) / greatest).powi(2));
-        let norm = squares.sum::<f64>().sqrt();
-        for value in &mut map {
-            *value = (f64::from(*value) / greatest / norm) as f32;
+    /// As [`Signature::new`], except that cells may be all alike unless they are 0.
+    pub fn new(map: &[f32], plane: [usize; 3], grid: usize) -> Result<Self, NotApplicable> {
+        let cells = coarse(map, plane, grid)?;
+        let greatest = cells.iter().fold(0.0f64, |most, cell| most.max(cell.abs()));
+        if greatest == 0.0 {
+            return Err(NotApplicable::ConstantAttribution);
         }
-        Ok(Self(map))
+        let squares = cells.iter().map(|cell| (cell / greatest).powi(2));
+        let norm = squares.sum::<f64>().sqrt();
+        let scaled = cells.iter().map(|cell| (cell / greatest / norm) as f32);
+        Ok(Self(scaled.collect()))
     }
 
     /// Cosine of the angle between two maps of one size, in −1..=1 up to rounding.
@@ -208,7 +221,7 @@ mod tests {
 
     #[test]
     fn sufficiency_by_hand() {
-        let of = |map: [f32; 2]| Direction::new(&map, 1);
+        let of = |map: [f32; 2]| Direction::new(&map, [1, 1, 2], 1);
         // Cosines with the first: 1, 1/√2, −1.
         let maps = [
             of([2.0, 0.0]),
@@ -231,9 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn directions_are_those_of_the_cells() {
+        let plane = [1, 2, 4];
+        let of = |map: &[f32]| Direction::new(map, plane, 2).unwrap();
+        // The same cells by other pixels.
+        let one = of(&[1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0, -1.0]);
+        let two = of(&[0.0, 2.0, 3.0, 0.0, 0.0, 0.0, -1.0, 0.0]);
+        assert!((one.cosine(&two) - 1.0).abs() < 1e-6);
+        assert_eq!(
+            Direction::new(&[1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], plane, 2),
+            Err(NotApplicable::ConstantAttribution)
+        );
+    }
+
+    #[test]
     fn directions_have_no_scale() {
-        let small = Direction::new(&[1e-30, -3e-30, 2e-30], 1).unwrap();
-        let large = Direction::new(&[1e30, -3e30, 2e30], 1).unwrap();
+        let small = Direction::new(&[1e-30, -3e-30, 2e-30], [1, 1, 3], 1).unwrap();
+        let large = Direction::new(&[1e30, -3e30, 2e30], [1, 1, 3], 1).unwrap();
         assert!((small.cosine(&large) - 1.0).abs() < 1e-6);
     }
 }

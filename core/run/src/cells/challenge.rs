@@ -309,7 +309,7 @@ pub(super) fn across_images(session: &Session<'_>, model: &ReadyModel, result: &
         } else {
             let directions: Vec<Result<Direction, NotApplicable>> = maps
                 .clone()
-                .map(|map| Direction::new(map, plane[0]))
+                .map(|map| Direction::new(map, plane, settings.grid))
                 .collect();
             let own = 0..directions.len();
             own.into_par_iter()

@@ -9,8 +9,11 @@
 mod blocks;
 mod randomisation;
 mod robustness;
+mod table;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::table::{CellCurves, curve_table};
 
 use std::collections::BTreeMap;
 
