@@ -122,7 +122,7 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         (0.0, 1.0),
         "Luss et al. 2019; Arya et al. 2019",
         "1 if f never falls as features are added to the baseline by rising a, else 0",
-        "in steps of pixels; falls below 1e-6 are rounding; a common implementation adds the baseline itself, so that every map scores 1, and orders by |a|",
+        "in steps of pixels; falls below 1e-6 are rounding; a feature against the class, which comes first, falls; a common implementation adds the baseline itself, so that every map scores 1, and orders by |a|",
     ),
     further(
         ("region_perturbation", "Region perturbation (AOPC)"),
