@@ -12,7 +12,7 @@ use crate::input::Input;
 use crate::layers::{Layer, layers};
 use crate::params::OnnxParams;
 use crate::read::printable;
-use crate::tape::Tape;
+use crate::tape::{ReluRule, Tape};
 use crate::tensors::Tensors;
 
 /// Plans kept; each holds a copy of the weights in the order its loops want.
@@ -154,6 +154,7 @@ impl Network {
         dy: &[f32],
         layer: Option<&Layer>,
         want_value: bool,
+        relu: ReluRule,
     ) -> Result<RowGradient> {
         let source = layer.map_or(&self.graph.input, |layer| &layer.tensor);
         let backward = self.backward.get(source, || {
@@ -168,7 +169,7 @@ impl Network {
                 *place = *dy;
             }
         }
-        let gradient = backward.tape.pull(&values, whole)?;
+        let gradient = backward.tape.pull(&values, whole, relu)?;
         let Some(layer) = layer else {
             let gradient = self.input.backward(&gradient);
             return Ok(RowGradient {

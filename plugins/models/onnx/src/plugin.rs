@@ -8,9 +8,12 @@ use sha2::{Digest as _, Sha256};
 use tract_onnx::pb::ModelProto;
 use xbench_nn::Threads;
 use xbench_plugin::{
-    Context, Error, Flags, LayerSpec, Layers, Meta, Model, ModelSpec, OutputKind, Parameters,
-    Plugin, Pullback, Randomise, Result, Tensor, TensorRef, Vjp, Weights, Wrt,
+    BackwardRule, Context, Error, Flags, LayerSpec, Layers, Meta, Model, ModelSpec, ModifiedVjp,
+    OutputKind, Parameters, Plugin, Pullback, Randomise, Result, Tensor, TensorRef, Vjp, Weights,
+    Wrt,
 };
+
+use crate::tape::ReluRule;
 
 use crate::network::{Network, RowGradient};
 use crate::params::OnnxParams;
@@ -188,12 +191,13 @@ impl Layers for Onnx {
     }
 }
 
-impl Vjp for Onnx {
-    fn vjp(
+impl Onnx {
+    fn pull_back(
         &self,
         ctx: &Context<'_>,
         x: TensorRef<'_>,
         output_gradient: TensorRef<'_>,
+        relu: ReluRule,
         wrt: Wrt<'_>,
         want_activation: bool,
     ) -> Result<Pullback> {
@@ -205,7 +209,8 @@ impl Vjp for Onnx {
         let shape = layer.map_or(&self.spec.input_shape, |layer| &layer.spec.shape);
         let shape = [&[x.rows()], &shape[..]].concat();
         let rows = self.rows(ctx, x.rows(), |row| {
-            network.gradient(x.row(row), output_gradient.row(row), layer, want_activation)
+            let dy = output_gradient.row(row);
+            network.gradient(x.row(row), dy, layer, want_activation, relu)
         })?;
         let (mut gradient, mut activation) = (Vec::new(), Vec::new());
         for RowGradient { value, gradient: g } in rows {
@@ -220,6 +225,49 @@ impl Vjp for Onnx {
             activation,
             gradient: Tensor::new(shape, gradient)?,
         })
+    }
+}
+
+impl Vjp for Onnx {
+    fn vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        let relu = ReluRule::Chain;
+        self.pull_back(ctx, x, output_gradient, relu, wrt, want_activation)
+    }
+}
+
+impl ModifiedVjp for Onnx {
+    /// The rules that change ReLU alone. Other activations follow the chain rule.
+    fn rules(&self) -> Vec<String> {
+        vec!["guided".to_owned(), "deconvolution".to_owned()]
+    }
+
+    fn modified_vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        rule: BackwardRule<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        let relu = match rule {
+            BackwardRule::Guided => ReluRule::Guided,
+            BackwardRule::Deconvolution => ReluRule::Deconvolution,
+            other => {
+                return Err(Error::unimplemented(format!(
+                    "no backward rule `{}` for ONNX models",
+                    other.name()
+                )));
+            }
+        };
+        self.pull_back(ctx, x, output_gradient, relu, wrt, want_activation)
     }
 }
 
@@ -299,5 +347,5 @@ impl Weights for Onnx {
 }
 
 xbench_plugin::export! {
-    model Onnx: Layers, Vjp, Parameters, Weights;
+    model Onnx: Layers, Vjp, ModifiedVjp, Parameters, Weights;
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::build::Value::{Float, Int, Ints, Text};
 use common::differences::{Attributes, check, check_kinked, model, net};
-use xbench_plugin::{TensorRef, Wrt};
+use xbench_plugin::{BackwardRule, Status, TensorRef, Wrt};
 
 #[test]
 fn convolutions() {
@@ -426,4 +426,41 @@ fn an_operator_without_gradient_is_named_where_it_is_in_the_way() {
     for (gradient, s) in back.gradient.data().iter().zip(value.data()) {
         assert!((gradient - s.exp()).abs() < 1e-5 * s.exp());
     }
+}
+
+/// z = -relu(x): from 1 behind it, -1 reaches ReLU, which both rules drop; from -1, 1 reaches it,
+/// which guided passes where x is positive and deconvolution everywhere.
+#[test]
+fn rules_change_what_relu_passes_back() {
+    let net = net(13)
+        .node("Relu", "x", "r", &[])
+        .node("Neg", "r", "z", &[]);
+    let model = model(&net, 40);
+    let x: Vec<f32> = (0..40)
+        .map(|i| if i % 3 == 0 { -1.0 } else { 2.0 })
+        .collect();
+    let x = TensorRef::new(&[1, 2, 4, 5], &x).unwrap();
+    let back = |dy: f32, rule| {
+        let dy = vec![dy; 40];
+        let dy = TensorRef::new(&[1, 40], &dy).unwrap();
+        let pulled = match rule {
+            None => model.vjp(x, dy, Wrt::Input, false),
+            Some(rule) => model.modified_vjp(x, dy, rule, Wrt::Input, false),
+        };
+        pulled.unwrap().gradient.into_data()
+    };
+    let slope = back(-1.0, None);
+    let highest = slope.iter().copied().fold(0.0, f32::max);
+    assert!(highest > 0.0 && slope.iter().any(|&g| g == 0.0));
+    for rule in [BackwardRule::Guided, BackwardRule::Deconvolution] {
+        assert!(back(1.0, Some(rule)).iter().all(|&g| g == 0.0));
+    }
+    assert_eq!(back(-1.0, Some(BackwardRule::Guided)), slope);
+    assert_eq!(
+        back(-1.0, Some(BackwardRule::Deconvolution)),
+        vec![highest; 40]
+    );
+    let dy = TensorRef::new(&[1, 40], &[1.0; 40]).unwrap();
+    let error = model.modified_vjp(x, dy, BackwardRule::LrpZPlus, Wrt::Input, false);
+    assert_eq!(error.unwrap_err().status(), Status::Unimplemented);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use xbench_models_spn::network::{
-    Architecture, Graph, Network, PIXEL_DEVIATION, PIXEL_MEAN, Parameters, names,
+    Architecture, Graph, Network, PIXEL_DEVIATION, PIXEL_MEAN, Parameters, ReluRule, names,
 };
 use xbench_models_spn::train::{LocalisationLoss, Tape, classify, localise};
 use xbench_nn::Threads;
@@ -216,4 +216,40 @@ fn a_training_step_is_pytorchs() {
         seen += 1;
     }
     assert_eq!(seen, case.gradients.len());
+}
+
+/// Guided: both conditions; deconvolution: the gradient's alone. On a network whose weights are all
+/// positive neither drops anything.
+#[test]
+fn rules_of_relu_drop_what_they_say() {
+    let threads = Threads::new(1).unwrap();
+    let architecture = Architecture {
+        input: [1, 32, 32],
+        outputs: 3,
+        depth: 18,
+        width: 8,
+    };
+    let network = Network::new(architecture, 4).unwrap();
+    let x: Vec<f32> = (0..2 * 1024)
+        .map(|i| (i * 37 % 101) as f32 / 101.0)
+        .collect();
+    let dy = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let pull = |rule, layer| network.pull_back(&threads, &x, &dy, rule, layer).unwrap().0;
+    let last = network.graph().layers.last().unwrap().name.clone();
+    let hidden = network.graph().layers[network.graph().layers.len() - 2]
+        .name
+        .clone();
+    // Behind the last ReLU all rules agree; in front of it they differ.
+    for rule in [ReluRule::Guided, ReluRule::Deconvolution] {
+        assert_eq!(pull(rule, Some(&last)), pull(ReluRule::Chain, Some(&last)));
+        assert_eq!(
+            pull(rule, Some(&hidden)),
+            pull(ReluRule::Chain, Some(&hidden))
+        );
+        assert_ne!(pull(rule, None), pull(ReluRule::Chain, None));
+    }
+    assert_ne!(
+        pull(ReluRule::Guided, None),
+        pull(ReluRule::Deconvolution, None)
+    );
 }

@@ -26,11 +26,27 @@ use crate::graph::{Graph, Node};
 use crate::read::printable;
 use crate::tensors::Tensors;
 
+/// What ReLU passes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReluRule {
+    /// The chain rule: the gradient, where its value is positive.
+    Chain,
+    /// What is positive, where its value is (Springenberg et al. 2015).
+    Guided,
+    /// What is positive, whatever its value (Zeiler and Fergus 2014).
+    Deconvolution,
+}
+
 /// Gradient of one input of a node from the gradient of one output.
 pub(crate) trait Rule: Send + Sync {
     /// Tensors whose values of the forward pass are read.
     fn reads(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// Is the node a ReLU, of which there are other rules than the chain rule?
+    fn is_relu(&self) -> bool {
+        false
     }
 
     /// The input's gradient.
@@ -217,13 +233,18 @@ impl Tape {
     ///
     /// # Errors
     /// When the forward pass holds other tensors than [`Tape::reads`] asks for.
-    pub(crate) fn pull(&self, values: &Values, dy: Vec<f32>) -> Result<Vec<f32>> {
+    pub(crate) fn pull(&self, values: &Values, dy: Vec<f32>, relu: ReluRule) -> Result<Vec<f32>> {
         let mut gradients: HashMap<&str, Vec<f32>> = HashMap::from([(self.output.as_str(), dy)]);
         for (i, step) in self.steps.iter().enumerate() {
             let Some(dy) = gradients.get(step.output.as_str()) else {
                 continue;
             };
-            let dx = step.rule.pull(values, dy)?;
+            let positive = || dy.iter().map(|dy| dy.max(0.0)).collect::<Vec<_>>();
+            let dx = match relu {
+                ReluRule::Guided if step.rule.is_relu() => step.rule.pull(values, &positive())?,
+                ReluRule::Deconvolution if step.rule.is_relu() => positive(),
+                _ => step.rule.pull(values, dy)?,
+            };
             // Steps of one output stand together: after the last, its gradient is done with.
             if self
                 .steps

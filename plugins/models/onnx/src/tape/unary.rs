@@ -115,6 +115,10 @@ impl Rule for Unary {
         vec![&self.x]
     }
 
+    fn is_relu(&self) -> bool {
+        self.function == Function::Relu
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "rounding to f32 is what is meant"

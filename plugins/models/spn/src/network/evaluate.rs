@@ -132,6 +132,7 @@ impl Folded {
         images: usize,
         dy: &[f32],
         wanted: usize,
+        relu: ReluRule,
     ) -> Vec<f32> {
         let mut gradients: Vec<Option<Vec<f32>>> = vec![None; graph.logits + 1];
         gradients[graph.logits] = Some(dy.to_vec());
@@ -146,9 +147,18 @@ impl Folded {
             };
             let mut dx = vec![0.0; images * graph.len(node.from)];
             match &node.op {
-                Op::ConvNorm { conv, relu, .. } | Op::ConvBias { conv, relu, .. } => {
-                    if *relu {
-                        mask(&values[i + 1], &mut dy);
+                Op::ConvNorm {
+                    conv,
+                    relu: rectified,
+                    ..
+                }
+                | Op::ConvBias {
+                    conv,
+                    relu: rectified,
+                    ..
+                } => {
+                    if *rectified {
+                        relu.pass(&values[i + 1], &mut dy);
                     }
                     with_scratch(|scratch| {
                         graph.convs[*conv].conv.input_gradient(
@@ -167,7 +177,7 @@ impl Folded {
                     pool.max_gradient(&dy, &origin, &mut dx);
                 }
                 Op::AddRelu { other } => {
-                    mask(&values[i + 1], &mut dy);
+                    relu.pass(&values[i + 1], &mut dy);
                     accumulate(&mut gradients[*other], dy.clone());
                     dx = dy;
                 }
@@ -214,6 +224,7 @@ impl Folded {
         threads: &Threads,
         dy: &[f32],
         value: usize,
+        relu: ReluRule,
         input: impl Fn(std::ops::Range<usize>) -> Vec<f32> + Sync,
     ) -> (Vec<f32>, Vec<f32>) {
         let images = dy.len() / graph.len(graph.logits);
@@ -231,7 +242,7 @@ impl Folded {
             let first = i * block;
             let count = out.len() / len;
             let values = self.forward(graph, input(first..first + count), count, graph.logits);
-            gradient.copy_from_slice(&self.backward(graph, &values, count, dy, value));
+            gradient.copy_from_slice(&self.backward(graph, &values, count, dy, value, relu));
             out.copy_from_slice(&values[value]);
         });
         (gradient, out)
@@ -252,6 +263,28 @@ pub(crate) fn add_relu(a: &[f32], b: &[f32], y: &mut [f32]) {
         let sum = a + b;
         // A NaN stays a NaN.
         *y = if sum < 0.0 { 0.0 } else { sum };
+    }
+}
+
+/// What ReLU passes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReluRule {
+    /// The chain rule: the gradient, where its value is positive.
+    Chain,
+    /// What is positive, where its value is (Springenberg et al. 2015).
+    Guided,
+    /// What is positive, whatever its value (Zeiler and Fergus 2014).
+    Deconvolution,
+}
+
+impl ReluRule {
+    fn pass(self, y: &[f32], dy: &mut [f32]) {
+        if self != Self::Chain {
+            dy.iter_mut().for_each(|dy| *dy = dy.max(0.0));
+        }
+        if self != Self::Deconvolution {
+            mask(y, dy);
+        }
     }
 }
 

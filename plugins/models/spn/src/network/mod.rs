@@ -12,8 +12,8 @@ use xbench_nn::Threads;
 use xbench_nn::kernel::layout;
 use xbench_plugin::{Error, Result};
 
-pub use evaluate::Folded;
 pub(crate) use evaluate::{EPSILON, add_relu, mask, with_scratch};
+pub use evaluate::{Folded, ReluRule};
 pub use graph::{Architecture, ConvPlace, Graph, NamedValue, Node, Op, Shape, VectorPlace};
 pub use parameters::{Kind, Norm, Parameters, TensorName, names};
 
@@ -169,12 +169,29 @@ impl Network {
         dy: &[f32],
         layer: Option<&str>,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
+        self.pull_back(threads, x, dy, ReluRule::Chain, layer)
+    }
+
+    /// As [`Network::gradient`], but by another rule at each ReLU.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn pull_back(
+        &self,
+        threads: &Threads,
+        x: &[f32],
+        dy: &[f32],
+        relu: ReluRule,
+        layer: Option<&str>,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
         let value = match layer {
             None => 0,
             Some(name) => self.layer(name)?.value,
         };
         let input = |images: std::ops::Range<usize>| self.normalised(x, images);
-        let (gradient, activation) = self.folded.gradient(&self.graph, threads, dy, value, input);
+        let (gradient, activation) =
+            self.folded
+                .gradient(&self.graph, threads, dy, value, relu, input);
         if value > 0 {
             return Ok((
                 self.channel_first(value, &gradient),

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use xbench_nn::Threads;
 use xbench_plugin::{
-    Context, DataHandle, Error, Fit, FitMonitor, Flags, LayerSpec, Layers, Meta, Model, ModelSpec,
-    OutputKind, Parameters, Plugin, Pullback, Randomise, Result, Segment, Tensor, TensorRef, Vjp,
-    Weights, Wrt, params,
+    BackwardRule, Context, DataHandle, Error, Fit, FitMonitor, Flags, LayerSpec, Layers, Meta,
+    Model, ModelSpec, ModifiedVjp, OutputKind, Parameters, Plugin, Pullback, Randomise, Result,
+    Segment, Tensor, TensorRef, Vjp, Weights, Wrt, params,
 };
 
-use crate::network::{Architecture, Network, file};
+use crate::network::{Architecture, Network, ReluRule, file};
 
 params! {
     /// Shape of the images, number of classes and size of the network.
@@ -143,12 +143,13 @@ impl Layers for ResnetSpn {
     }
 }
 
-impl Vjp for ResnetSpn {
-    fn vjp(
+impl ResnetSpn {
+    fn pull_back(
         &self,
         ctx: &Context<'_>,
         x: TensorRef<'_>,
         output_gradient: TensorRef<'_>,
+        relu: ReluRule,
         wrt: Wrt<'_>,
         want_activation: bool,
     ) -> Result<Pullback> {
@@ -156,10 +157,11 @@ impl Vjp for ResnetSpn {
             Wrt::Input => None,
             Wrt::Layer(name) => Some(name),
         };
-        let (gradient, activation) = self.network.gradient(
+        let (gradient, activation) = self.network.pull_back(
             &*self.threads(ctx)?,
             x.data(),
             output_gradient.data(),
+            relu,
             layer,
         )?;
         let activation = want_activation
@@ -169,6 +171,49 @@ impl Vjp for ResnetSpn {
             activation,
             gradient: self.shaped(x.rows(), layer, gradient)?,
         })
+    }
+}
+
+impl Vjp for ResnetSpn {
+    fn vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        let relu = ReluRule::Chain;
+        self.pull_back(ctx, x, output_gradient, relu, wrt, want_activation)
+    }
+}
+
+impl ModifiedVjp for ResnetSpn {
+    /// The rules that change ReLU alone.
+    fn rules(&self) -> Vec<String> {
+        vec!["guided".to_owned(), "deconvolution".to_owned()]
+    }
+
+    fn modified_vjp(
+        &self,
+        ctx: &Context<'_>,
+        x: TensorRef<'_>,
+        output_gradient: TensorRef<'_>,
+        rule: BackwardRule<'_>,
+        wrt: Wrt<'_>,
+        want_activation: bool,
+    ) -> Result<Pullback> {
+        let relu = match rule {
+            BackwardRule::Guided => ReluRule::Guided,
+            BackwardRule::Deconvolution => ReluRule::Deconvolution,
+            other => {
+                return Err(Error::unimplemented(format!(
+                    "no backward rule `{}` for this network",
+                    other.name()
+                )));
+            }
+        };
+        self.pull_back(ctx, x, output_gradient, relu, wrt, want_activation)
     }
 }
 
@@ -236,5 +281,5 @@ impl Fit for ResnetSpn {
 }
 
 xbench_plugin::export! {
-    model ResnetSpn: Layers, Vjp, Parameters, Weights, Fit, Segment;
+    model ResnetSpn: Layers, Vjp, ModifiedVjp, Parameters, Weights, Fit, Segment;
 }
