@@ -17,7 +17,6 @@ mod error;
 mod exit_code;
 mod machine;
 mod record;
-mod rows;
 mod store;
 pub mod table;
 

@@ -4,8 +4,9 @@
 //! the checked suite against them, `models` loads the models and collects their predictions,
 //! `cells` has explanations computed and scored by workers (`pool` on this side of the pipe,
 //! `worker` on the other, `task` between them, `evaluate` for the scores that need the model),
-//! `timing` measures costs with nothing else running, `agreement`, `ranks` and `summarise`
-//! derive the `summary` that the tables show, `publish` writes it. Whatever the store has already is not computed again.
+//! `timing` measures costs with nothing else running, `agreement`, `ranks`, the statistics on `scored`
+//! (`significance`, `resolution`, `concordance`, `reliability`) and `summarise` derive the `summary`
+//! that the tables show, `publish` writes it. Whatever the store has already is not computed again.
 
 mod agreement;
 mod arrays;
@@ -14,6 +15,7 @@ mod cells;
 mod challenge;
 mod checkpoint;
 mod classification;
+mod concordance;
 mod contrast;
 mod csv_text;
 mod error;
@@ -26,10 +28,14 @@ mod observer;
 mod pool;
 mod publish;
 mod ranks;
+mod reliability;
 mod reproduction;
+mod resolution;
 mod run;
 mod score;
+mod scored;
 mod session;
+mod significance;
 mod summarise;
 mod summary;
 mod task;
@@ -49,9 +55,9 @@ pub use score::{
     LeftOut, RowChoice, ScoreRequest, ScoredArrays, ScoredColumn, parse_selection, score,
 };
 pub use summary::{
-    AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary, Classification,
-    ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary, Pairing,
-    ReproductionSummary, Summary,
+    AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary,
+    Classification, ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,
+    OrderSummary, Pairing, ReproductionSummary, Summary,
 };
 pub use task::TrainingStep;
 pub use train::{TrainRequest, Trained, train};

@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use xbench_metrics::calibration::ReliabilityBin;
 use xbench_record::table::{
     AgreementRow, CalibrationRow, ClassRow, ExampleRow, LeaderboardRow, ModelRow, ReproductionRow,
-    agreement, calibration, classes, confusion, examples, leaderboard, models, reproduction,
+    ScoreRow, agreement, calibration, classes, concordance, confusion, differences, examples,
+    leaderboard, models, reliability, reproduction, resolution, scores,
 };
 use xbench_record::{
     CellRecord, FORMAT, Machine, ScoreSummary, Status, StoreError, Time, latest, write_table,
@@ -40,11 +41,11 @@ pub(crate) fn publish(
 ) -> Result<(), StoreError> {
     append_records(session, results, summary)?;
     let folder = session.store.folder();
-    let scores: Vec<&str> = summary.scores.iter().map(String::as_str).collect();
+    let ids: Vec<&str> = summary.scores.iter().map(String::as_str).collect();
     write_table(
         folder,
         "leaderboard.csv",
-        &leaderboard(&scores, &leaderboard_rows(summary, results))?,
+        &leaderboard(&ids, &leaderboard_rows(summary, results))?,
     )?;
     write_table(folder, "models.csv", &models(&model_rows(summary))?)?;
     write_table(
@@ -76,6 +77,24 @@ pub(crate) fn publish(
         let table = crate::contrast::table(&summary.contrasts);
         write_table(folder, "contrasts.csv", &table)?;
     }
+    let rows = score_rows(session, summary, results);
+    write_table(folder, "scores.csv", &scores(&rows)?)?;
+    write_table(
+        folder,
+        "differences.csv",
+        &differences(&summary.differences)?,
+    )?;
+    write_table(folder, "resolution.csv", &resolution(&summary.resolution)?)?;
+    write_table(
+        folder,
+        "concordance.csv",
+        &concordance(&summary.concordance)?,
+    )?;
+    write_table(
+        folder,
+        "reliability.csv",
+        &reliability(&summary.reliability)?,
+    )?;
     let curves = curves(session, summary, results)?;
     if let Some(table) = &curves {
         write_table(folder, "randomisation.csv", table)?;
@@ -93,8 +112,8 @@ pub(crate) fn publish(
     Ok(())
 }
 
-/// Pictures of a model's classification, by the end of their file's name in `pictures/`.
-const PICTURES: [&str; 4] = ["confusion", "classes", "calibration", "examples"];
+/// Pictures of a model, by the end of their file's name in `pictures/`.
+const PICTURES: [&str; 5] = ["confusion", "classes", "calibration", "examples", "ranks"];
 
 /// Removes what an earlier run of the suite derived and this one does not.
 fn remove_leftovers(session: &Session<'_>, summary: &Summary) -> Result<(), StoreError> {
@@ -284,11 +303,40 @@ fn leaderboard_rows(summary: &Summary, results: &[CellResult]) -> Vec<Leaderboar
                 .collect(),
             mean_rank: cell.mean_rank.map(|rank| rank.value),
             rank_group: cell.rank_group,
+            mean_rank_ends: cell.mean_rank.map(|rank| (rank.low, rank.high)),
+            place: cell
+                .p_first
+                .zip(cell.place)
+                .map(|(first, (low, high))| (first, low, high)),
+            rank_groups: cell.rank_groups.clone(),
+            beats_controls: cell.beats_controls,
             forward_rows: cell.forward_rows,
             backward_rows: cell.backward_rows,
             ms_per_image: cell.ms_per_image.map(|time| time.value),
         })
         .collect()
+}
+
+/// Every score of every explanation that was made.
+fn score_rows(session: &Session<'_>, summary: &Summary, results: &[CellResult]) -> Vec<ScoreRow> {
+    let mut rows = Vec::new();
+    for (model, cell, result) in cells(summary, results) {
+        for score in session.checked.explanation_scores() {
+            let Some(column) = result.columns.get(score.id) else {
+                continue;
+            };
+            rows.push(ScoreRow {
+                dataset: summary.data_set.clone(),
+                model: model.model.clone(),
+                explainer: cell.explainer.clone(),
+                score: score.id.to_owned(),
+                value: cell.scores.get(score.id).copied().map(Interval::from),
+                not_applicable: column.values.iter().filter(|value| value.is_none()).count(),
+                reasons: column.reasons.clone(),
+            });
+        }
+    }
+    rows
 }
 
 fn model_rows(summary: &Summary) -> Vec<ModelRow> {

@@ -2,15 +2,15 @@
 
 use xbench_metrics::{Direction, ScoreInfo};
 use xbench_stats::{
-    Better, MetricScores, Resamples, holm, per_image_mean_ranks, rank_groups, wilcoxon_signed_rank,
+    Better, MetricScores, OrderTests, PlaceUncertainty, Resamples, friedman, holm,
+    nemenyi_critical_difference, order_tests, per_image_mean_ranks, place_uncertainty, rank_groups,
+    wilcoxon_signed_rank,
 };
 
 use crate::cells::CellResult;
 use crate::session::Session;
-use crate::summary::Estimate;
-
-/// Level of the paired tests.
-const ALPHA: f64 = 0.05;
+use crate::significance::ALPHA;
+use crate::summary::{Estimate, OrderSummary};
 
 /// Ranks of a model's explainers, per image and over images.
 pub(crate) struct Ranks {
@@ -18,6 +18,9 @@ pub(crate) struct Ranks {
     positions: Vec<usize>,
     per_image: Vec<Vec<f64>>,
     rows: Vec<xbench_stats::RankRow>,
+    places: Vec<PlaceUncertainty>,
+    tests: OrderTests,
+    groups: Vec<Vec<usize>>,
 }
 
 impl Ranks {
@@ -32,13 +35,11 @@ impl Ranks {
         let positions: Vec<usize> = (0..cells.len())
             .filter(|&position| complete(cells[position]))
             .collect();
-        if ranking.is_empty() || positions.is_empty() {
-            return Self {
-                positions: Vec::new(),
-                per_image: Vec::new(),
-                rows: Vec::new(),
-            };
-        }
+        let positions = if ranking.is_empty() {
+            Vec::new()
+        } else {
+            positions
+        };
         let scores: Vec<MetricScores<'_>> = ranking
             .iter()
             .map(|score| MetricScores {
@@ -51,15 +52,19 @@ impl Ranks {
             .collect();
         let per_image = per_image_mean_ranks(&scores);
         let rows = rank_groups(&per_image, resamples, ALPHA);
+        let tests = order_tests(&per_image, ALPHA);
         Self {
             positions,
-            per_image,
             rows,
+            places: place_uncertainty(&per_image, resamples),
+            groups: tests.groups(),
+            tests,
+            per_image,
         }
     }
 
     fn row(&self, position: usize) -> Option<&xbench_stats::RankRow> {
-        let index = self.positions.iter().position(|&known| known == position)?;
+        let index = self.index(position)?;
         self.rows.iter().find(|row| row.index == index)
     }
 
@@ -76,6 +81,45 @@ impl Ranks {
         self.row(position).map(|row| row.group)
     }
 
+    fn index(&self, position: usize) -> Option<usize> {
+        self.positions.iter().position(|&known| known == position)
+    }
+
+    /// How certain an explainer's place is.
+    pub(crate) fn place(&self, position: usize) -> Option<PlaceUncertainty> {
+        self.places.get(self.index(position)?).copied()
+    }
+
+    /// Groups an explainer belongs to; two that share one are not told apart.
+    pub(crate) fn groups(&self, position: usize) -> Vec<usize> {
+        let index = self.index(position);
+        index.map_or_else(Vec::new, |index| self.groups[index].clone())
+    }
+
+    /// The order with its groups; `None` with fewer than two explainers.
+    pub(crate) fn order(
+        &self,
+        session: &Session<'_>,
+        cells: &[&CellResult],
+    ) -> Option<OrderSummary> {
+        if self.positions.len() < 2 {
+            return None;
+        }
+        let images = self.per_image.first().map_or(0, Vec::len);
+        let order = || self.tests.order.iter().map(|&index| self.positions[index]);
+        let label = |position: usize| &session.checked.explainers[cells[position].explainer];
+        let columns: Vec<&[f64]> = self.per_image.iter().map(Vec::as_slice).collect();
+        Some(OrderSummary {
+            explainers: order().map(|at| label(at).label.clone()).collect(),
+            controls: order().map(|at| label(at).plugin.control).collect(),
+            mean_ranks: order().filter_map(|at| self.mean_rank(at)).collect(),
+            runs: self.tests.runs.clone(),
+            friedman_p: friedman(&columns).map(|test| test.p_f),
+            critical_difference: nemenyi_critical_difference(columns.len(), images, ALPHA),
+            n: images,
+        })
+    }
+
     /// Whether a method's ranks are better than those of every control that does not see the
     /// mask, each by a paired test, corrected together.
     pub(crate) fn beats_controls(
@@ -86,7 +130,7 @@ impl Ranks {
     ) -> Option<bool> {
         let plugin =
             |position: usize| &session.checked.explainers[cells[position].explainer].plugin;
-        let own = self.positions.iter().position(|&known| known == position)?;
+        let own = self.index(position)?;
         if plugin(position).control {
             return None;
         }

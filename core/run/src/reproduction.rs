@@ -197,6 +197,9 @@ mod tests {
             not_applicable: BTreeMap::from([("best_iou".to_owned(), BTreeMap::new())]),
             mean_rank: None,
             rank_group: None,
+            p_first: None,
+            place: None,
+            rank_groups: Vec::new(),
             beats_controls: None,
             forward_rows: None,
             backward_rows: None,
@@ -209,6 +212,7 @@ mod tests {
             weights_fingerprint: String::new(),
             error: None,
             accuracy: found.into_iter().next().flatten(),
+            order: None,
             cells: vec![cell("cam", "unsupported"), cell("ig", "ok")],
         }
     }

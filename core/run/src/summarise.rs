@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use xbench_metrics::Family;
 use xbench_record::Status;
-use xbench_stats::{DEFAULT_DRAWS, Resamples, mean_intervals_masked, median_interval};
+use xbench_stats::{
+    DEFAULT_DRAWS, DEFAULT_FLIPS, Resamples, SignFlips, mean_intervals_masked, median_interval,
+};
 
-use crate::agreement::agreement;
+use crate::agreement::{agreement, are_seeds};
 use crate::cells::CellResult;
 use crate::classification::{Answers, classify};
+use crate::concordance::{Order, concordance};
 use crate::contrast::contrasts;
 use crate::models::{ModelResult, ReadyModel};
 use crate::ranks::Ranks;
+use crate::reliability::reliability;
 use crate::reproduction::reproduction;
+use crate::resolution::resolution;
+use crate::scored::scored;
 use crate::session::Session;
+use crate::significance::differences;
 use crate::summary::{
     CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
 };
@@ -31,6 +38,7 @@ pub(crate) fn summarise(
     for (index, (model, accuracy)) in models.iter().zip(classified).enumerate() {
         let chosen = &session.checked.models[index];
         let cells: Vec<&CellResult> = results.iter().filter(|cell| cell.model == index).collect();
+        let ranks = Ranks::of(session, &cells, &resamples);
         summaries.push(ModelSummary {
             model: chosen.label.clone(),
             preset: chosen.preset.clone().unwrap_or_default(),
@@ -39,10 +47,14 @@ pub(crate) fn summarise(
                 .map_or_else(|_| String::new(), |model| model.facts.fingerprint.clone()),
             error: model.as_ref().err().cloned(),
             accuracy,
-            cells: cell_summaries(session, &cells, &resamples),
+            order: ranks.order(session, &cells),
+            cells: cell_summaries(session, &cells, &ranks, &resamples),
         });
     }
     let reproduction = reproduction(session, &summaries);
+    let scored = scored(session, results);
+    let flips = SignFlips::new(session.rows.len(), DEFAULT_FLIPS, suite.seed);
+    let differences = differences(&scored, &resamples, &flips);
     let agreement = agreement(session, results, &resamples);
     Summary {
         suite: suite.name.clone(),
@@ -71,6 +83,10 @@ pub(crate) fn summarise(
         agreement: agreement.pairs,
         agreement_groups: agreement.groups,
         contrasts: contrasts(session, results, &resamples),
+        resolution: resolution(&scored, &differences),
+        concordance: concordance(&scored, &orders(&summaries), &seeds(session), suite.seed),
+        reliability: reliability(&scored),
+        differences,
         models: summaries,
         reproduction,
         warnings: session
@@ -82,6 +98,40 @@ pub(crate) fn summarise(
         folder: session.store.folder().to_owned(),
         parts: Vec::new(),
     }
+}
+
+/// The order of each model's explainers, controls aside.
+fn orders(models: &[ModelSummary]) -> Vec<Order> {
+    let of = |(model, summary): (usize, &ModelSummary)| {
+        let cells = summary.cells.iter().filter(|cell| !cell.control);
+        let ranks: Vec<(String, f64)> = cells
+            .filter_map(|cell| Some((cell.explainer.clone(), cell.mean_rank?.value)))
+            .collect();
+        (!ranks.is_empty()).then_some(Order { model, ranks })
+    };
+    models.iter().enumerate().filter_map(of).collect()
+}
+
+/// Positions of the models that something explains, those together that differ in their seed
+/// alone.
+fn seeds(session: &Session<'_>) -> Vec<Vec<usize>> {
+    let models = &session.checked.models;
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for index in 0..models.len() {
+        let explained = session.checked.plan.cells.iter();
+        if !explained.clone().any(|cell| cell.model == index) {
+            continue;
+        }
+        let fits = |group: &&mut Vec<usize>| {
+            let mut members = group.iter();
+            members.all(|&member| are_seeds(&models[member], &models[index]))
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(index),
+            None => groups.push(vec![index]),
+        }
+    }
+    groups
 }
 
 /// Models that could have begun with ImageNet weights, by their recipes, and did not: published
@@ -137,10 +187,10 @@ fn draws(rows: usize) -> usize {
 fn cell_summaries(
     session: &Session<'_>,
     cells: &[&CellResult],
+    ranks: &Ranks,
     resamples: &Resamples,
 ) -> Vec<CellSummary> {
     let images = session.rows.len() as f64;
-    let ranks = Ranks::of(session, cells, resamples);
     cells
         .iter()
         .enumerate()
@@ -184,6 +234,9 @@ fn cell_summaries(
                     .collect(),
                 mean_rank: ranks.mean_rank(position),
                 rank_group: ranks.group(position),
+                p_first: ranks.place(position).map(|place| place.first),
+                place: ranks.place(position).map(|place| (place.low, place.high)),
+                rank_groups: ranks.groups(position),
                 beats_controls: ranks.beats_controls(session, cells, position),
                 forward_rows: cell
                     .is_ok()

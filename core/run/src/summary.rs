@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use xbench_metrics::calibration::ReliabilityBin;
 use xbench_metrics::classification::ConfusionMatrix;
+use xbench_record::table::{ConcordanceRow, DifferenceRow, ReliabilityRow, ResolutionRow};
 use xbench_stats::Interval;
 
 /// A value with its 95% interval.
@@ -66,6 +67,15 @@ pub struct Summary {
     /// Models compared with other models.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contrasts: Vec<ContrastSummary>,
+    /// Pairs of explainers on every score; in `differences.csv` alone, being many.
+    #[serde(skip)]
+    pub differences: Vec<DifferenceRow>,
+    /// What the images can tell apart.
+    pub resolution: Vec<ResolutionRow>,
+    /// Whether scores, models and seeds agree on the order of explainers.
+    pub concordance: Vec<ConcordanceRow>,
+    /// Which scores deserve trust.
+    pub reliability: Vec<ReliabilityRow>,
     /// What a reader must know: a substitute data set, say.
     pub warnings: Vec<String>,
     /// Cells that failed, crashed or timed out.
@@ -92,6 +102,29 @@ pub struct ModelSummary {
     pub accuracy: Option<Classification>,
     /// Its explanations.
     pub cells: Vec<CellSummary>,
+    /// The order of its explainers; absent with fewer than two, or without scores that rank.
+    pub order: Option<OrderSummary>,
+}
+
+/// The order of a model's explainers and controls, and how far it is certain.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderSummary {
+    /// Labels, the best mean rank first.
+    pub explainers: Vec<String>,
+    /// Which of them are controls.
+    pub controls: Vec<bool>,
+    /// Their mean ranks with intervals.
+    pub mean_ranks: Vec<Estimate>,
+    /// Places, first and last, counted from 0, of the longest runs in which no two are told apart
+    /// by paired Wilcoxon tests, Holm-corrected over all pairs; runs may overlap.
+    pub runs: Vec<(usize, usize)>,
+    /// p of Friedman's test that all rank alike, by the F of Iman and Davenport.
+    pub friedman_p: Option<f64>,
+    /// Nemenyi's critical difference of mean ranks at 0.05; on the safe side where several scores
+    /// rank, since their mean varies less than one rank does.
+    pub critical_difference: Option<f64>,
+    /// Images.
+    pub n: usize,
 }
 
 /// How right a model is, and whether it is as sure as it should be.
@@ -233,6 +266,12 @@ pub struct CellSummary {
     pub mean_rank: Option<Estimate>,
     /// Rows of a group cannot be told apart from its first; 1 is best.
     pub rank_group: Option<usize>,
+    /// Share of bootstrap resamples in which its mean rank is the best, ties shared.
+    pub p_first: Option<f64>,
+    /// 95% interval of its place in the order: low, high.
+    pub place: Option<(f64, f64)>,
+    /// Groups it belongs to, from 1; two that share one are not told apart.
+    pub rank_groups: Vec<usize>,
     /// Whether its ranks are better than every control's (the oracle aside), by paired tests.
     pub beats_controls: Option<bool>,
     /// Forward rows per image.

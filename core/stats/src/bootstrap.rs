@@ -83,6 +83,14 @@ impl Resamples {
             .collect()
     }
 
+    /// Adds `value` times how often each resample holds `image` to its sum.
+    pub(crate) fn add(&self, image: usize, value: f64, sums: &mut [f64]) {
+        let counts = &self.counts[image * self.draws..(image + 1) * self.draws];
+        for (sum, &count) in sums.iter_mut().zip(counts) {
+            *sum += value * f64::from(count);
+        }
+    }
+
     /// For each column the weighted sums of all resamples, `[column][draw]`.
     pub(crate) fn sums(&self, columns: &[&[f64]]) -> Vec<Vec<f64>> {
         weighted_sums(self.images, self.draws, columns, |image, first, line| {

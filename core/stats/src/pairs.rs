@@ -23,33 +23,13 @@ pub struct PairedComparison {
     pub rank_biserial: Option<Effect>,
 }
 
-/// Pairs whose gaps differ are summed up together, so many at a time: it bounds memory.
-const TOGETHER: usize = 64;
-
-/// Which images count, and what that gives per resample.
-struct Mask {
-    present: Vec<bool>,
-    /// How many of a resample's images count, per draw; empty where all do.
-    weights: Vec<f64>,
-}
-
-/// Columns with what resampling and flipping make of them.
-struct Prepared {
-    plain: Vec<Vec<f64>>,
-    /// Position of each column's mask.
-    mask_of: Vec<usize>,
-    masks: Vec<Mask>,
-    resampled: Vec<Vec<f64>>,
-    flipped: Vec<Vec<f64>>,
-}
-
 /// Compares pairs of columns, each with an entry per image, `None` where there is no value.
 ///
 /// As [`crate::mean_interval_masked`], [`wilcoxon_signed_rank`], [`crate::paired_permutation`],
-/// [`cohen_dz`] and [`rank_biserial`] of the differences, at a small part of their cost: both
-/// resampling and flipping are linear, so that columns with the same gaps are summed up once and
-/// not once per pair. `None` for a pair without an image in common or with a value that is not
-/// finite.
+/// [`cohen_dz`] and [`rank_biserial`] of the differences, at a small part of their cost: resampling
+/// and flipping are linear, so that each column is summed up once and not once per pair; what only
+/// one of a pair has is taken out again. `None` for a pair without an image in common or with a
+/// value that is not finite.
 ///
 /// # Panics
 /// If columns, resamples and flips differ in their number of images, or a pair names a column
@@ -66,146 +46,141 @@ pub fn compare_pairs(
     for column in columns {
         assert_eq!(column.len(), images, "one entry for each image");
     }
-    let prepared = prepare(columns, resamples, flips);
-    let mut found = vec![None; pairs.len()];
-    let mut uneven = Vec::new();
-    let mut replicates = Vec::with_capacity(resamples.draws());
-    for (place, &(a, b)) in pairs.iter().enumerate() {
-        if prepared.mask_of[a] != prepared.mask_of[b] {
-            uneven.push(place);
-            continue;
-        }
-        let differences = differences(columns[a], columns[b]);
-        let mask = &prepared.masks[prepared.mask_of[a]];
-        let scale: f64 = prepared.plain[a].iter().map(|v| v.abs()).sum::<f64>()
-            + prepared.plain[b].iter().map(|v| v.abs()).sum::<f64>();
-        found[place] = compare(
-            &differences,
-            &mask.weights,
-            (&prepared.resampled[a], Some(&prepared.resampled[b])),
-            (&prepared.flipped[a], Some(&prepared.flipped[b])),
-            scale,
-            &mut replicates,
-        );
-    }
-    for places in uneven.chunks(TOGETHER) {
-        let columns: Vec<Vec<Option<f64>>> = places
-            .iter()
-            .map(|&place| differences(columns[pairs[place].0], columns[pairs[place].1]))
-            .collect();
-        let slices: Vec<&[Option<f64>]> = columns.iter().map(Vec::as_slice).collect();
-        let prepared = prepare(&slices, resamples, flips);
-        for (at, &place) in places.iter().enumerate() {
-            found[place] = compare(
-                &columns[at],
-                &prepared.masks[prepared.mask_of[at]].weights,
-                (&prepared.resampled[at], None),
-                (&prepared.flipped[at], None),
-                prepared.plain[at].iter().map(|v| v.abs()).sum(),
-                &mut replicates,
-            );
-        }
-    }
-    found
-}
-
-fn differences(a: &[Option<f64>], b: &[Option<f64>]) -> Vec<Option<f64>> {
-    a.iter().zip(b).map(|(a, b)| Some((*a)? - (*b)?)).collect()
-}
-
-fn prepare(columns: &[&[Option<f64>]], resamples: &Resamples, flips: &SignFlips) -> Prepared {
-    let mut masks: Vec<Mask> = Vec::new();
-    let mut mask_of = Vec::with_capacity(columns.len());
-    let mut plain: Vec<Vec<f64>> = Vec::with_capacity(columns.len());
-    for column in columns {
-        let present: Vec<bool> = column.iter().map(Option::is_some).collect();
-        let known = masks.iter().position(|mask| mask.present == present);
-        mask_of.push(known.unwrap_or(masks.len()));
-        if known.is_none() {
-            masks.push(Mask {
-                present,
-                weights: Vec::new(),
-            });
-        }
-        plain.push(column.iter().map(|value| value.unwrap_or(0.0)).collect());
-    }
-    let gaps: Vec<usize> = (0..masks.len())
-        .filter(|&mask| masks[mask].present.contains(&false))
-        .collect();
-    let indicators: Vec<Vec<f64>> = gaps
+    let plain: Vec<Vec<f64>> = columns
         .iter()
-        .map(|&mask| {
-            let present = masks[mask].present.iter();
-            present.map(|&there| f64::from(u8::from(there))).collect()
-        })
+        .map(|column| column.iter().map(|value| value.unwrap_or(0.0)).collect())
         .collect();
-    let slices: Vec<&[f64]> = plain.iter().chain(&indicators).map(Vec::as_slice).collect();
-    let mut resampled = resamples.sums(&slices);
-    for (&mask, weights) in gaps.iter().zip(resampled.drain(plain.len()..)) {
-        masks[mask].weights = weights;
-    }
-    let flipped = flips.sums(&slices[..plain.len()]);
-    Prepared {
-        plain,
-        mask_of,
-        masks,
-        resampled,
-        flipped,
-    }
-}
-
-/// Sums of a column, or of one column less another.
-type Sums<'a> = (&'a [f64], Option<&'a Vec<f64>>);
-
-fn less((own, other): Sums<'_>, draw: usize) -> f64 {
-    own[draw] - other.map_or(0.0, |other| other[draw])
-}
-
-fn compare(
-    differences: &[Option<f64>],
-    weights: &[f64],
-    resampled: Sums<'_>,
-    flipped: Sums<'_>,
-    scale: f64,
-    replicates: &mut Vec<f64>,
-) -> Option<PairedComparison> {
-    let present: Vec<f64> = differences.iter().copied().flatten().collect();
-    let n = present.len();
-    let wilcoxon = wilcoxon_signed_rank(&present)?;
-    let exact = exact_or_trivial(differences)?;
-    let total: f64 = present.iter().sum();
-    let mean = total / n as f64;
-    let difference = if wilcoxon.n == 0 {
-        Interval {
-            mean: 0.0,
-            low: 0.0,
-            high: 0.0,
-            n,
-        }
-    } else {
-        replicates.clear();
-        let draws = 0..resampled.0.len();
-        if weights.is_empty() {
-            replicates.extend(draws.map(|draw| less(resampled, draw) / n as f64));
-        } else {
-            let held = draws.filter(|&draw| weights[draw] > 0.0);
-            replicates.extend(held.map(|draw| less(resampled, draw) / weights[draw]));
-        }
-        interval(mean, n, replicates)?
+    let slices: Vec<&[f64]> = plain.iter().map(Vec::as_slice).collect();
+    let mut scratch = Scratch {
+        columns,
+        resampled: resamples.sums(&slices),
+        flipped: flips.sums(&slices),
+        resamples,
+        flips,
+        sums: Vec::new(),
+        weights: Vec::new(),
     };
-    let permutation = exact.unwrap_or_else(|| {
-        let sums = (0..flipped.0.len()).map(|draw| less(flipped, draw));
-        monte_carlo(total, scale, sums)
-    });
-    let squares: f64 = present.iter().map(|d| (d - mean) * (d - mean)).sum();
-    Some(PairedComparison {
-        difference,
-        deviation: (n > 1).then(|| (squares / (n as f64 - 1.0)).sqrt()),
-        wilcoxon: wilcoxon.p_value,
-        permutation,
-        cohen_dz: cohen_dz(&present),
-        rank_biserial: rank_biserial(&present),
-    })
+    pairs.iter().map(|&(a, b)| scratch.compare(a, b)).collect()
+}
+
+/// What resampling and flipping make of the columns, and room to work in.
+struct Scratch<'a> {
+    columns: &'a [&'a [Option<f64>]],
+    resampled: Vec<Vec<f64>>,
+    flipped: Vec<Vec<f64>>,
+    resamples: &'a Resamples,
+    flips: &'a SignFlips,
+    sums: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Scratch<'_> {
+    fn compare(&mut self, a: usize, b: usize) -> Option<PairedComparison> {
+        let (left, right) = (self.columns[a], self.columns[b]);
+        let differences: Vec<Option<f64>> = left
+            .iter()
+            .zip(right)
+            .map(|(a, b)| Some((*a)? - (*b)?))
+            .collect();
+        let present: Vec<f64> = differences.iter().copied().flatten().collect();
+        let n = present.len();
+        if present.iter().any(|difference| !difference.is_finite()) {
+            return None;
+        }
+        let wilcoxon = wilcoxon_signed_rank(&present)?;
+        let trivial = exact_or_trivial(&differences)?;
+        let total: f64 = present.iter().sum();
+        let mean = total / n as f64;
+        let difference = if wilcoxon.n == 0 {
+            Interval {
+                mean: 0.0,
+                low: 0.0,
+                high: 0.0,
+                n,
+            }
+        } else {
+            self.resample(a, b, n);
+            interval(mean, n, &mut self.sums)?
+        };
+        let permutation = trivial.unwrap_or_else(|| {
+            let flips = self.flips;
+            fill(
+                &mut self.sums,
+                &self.flipped,
+                (left, right),
+                (a, b),
+                |image, value, sums| {
+                    flips.add(image, value, sums);
+                },
+            );
+            let scale =
+                |column: &[Option<f64>]| column.iter().flatten().map(|v| v.abs()).sum::<f64>();
+            monte_carlo(total, scale(left) + scale(right), self.sums.iter().copied())
+        });
+        let squares: f64 = present.iter().map(|d| (d - mean) * (d - mean)).sum();
+        Some(PairedComparison {
+            difference,
+            deviation: (n > 1).then(|| (squares / (n as f64 - 1.0)).sqrt()),
+            wilcoxon: wilcoxon.p_value,
+            permutation,
+            cohen_dz: cohen_dz(&present),
+            rank_biserial: rank_biserial(&present),
+        })
+    }
+
+    /// Leaves the mean difference of every resample that holds an image of both in `sums`.
+    fn resample(&mut self, a: usize, b: usize, n: usize) {
+        let (left, right) = (self.columns[a], self.columns[b]);
+        let resamples = self.resamples;
+        fill(
+            &mut self.sums,
+            &self.resampled,
+            (left, right),
+            (a, b),
+            |image, value, sums| {
+                resamples.add(image, value, sums);
+            },
+        );
+        if n == left.len() {
+            self.sums.iter_mut().for_each(|sum| *sum /= n as f64);
+            return;
+        }
+        // A resample's size, less what it holds of images without a difference.
+        self.weights.clear();
+        self.weights.resize(self.sums.len(), left.len() as f64);
+        for (image, (a, b)) in left.iter().zip(right).enumerate() {
+            if a.is_none() || b.is_none() {
+                resamples.add(image, -1.0, &mut self.weights);
+            }
+        }
+        let mut kept = 0;
+        for draw in 0..self.sums.len() {
+            if self.weights[draw] > 0.0 {
+                self.sums[kept] = self.sums[draw] / self.weights[draw];
+                kept += 1;
+            }
+        }
+        self.sums.truncate(kept);
+    }
+}
+
+/// Sums of the differences of two columns from the sums of each, without what only one has.
+fn fill(
+    sums: &mut Vec<f64>,
+    known: &[Vec<f64>],
+    (left, right): (&[Option<f64>], &[Option<f64>]),
+    (a, b): (usize, usize),
+    add: impl Fn(usize, f64, &mut [f64]),
+) {
+    sums.clear();
+    sums.extend(known[a].iter().zip(&known[b]).map(|(a, b)| a - b));
+    for (image, sides) in left.iter().zip(right).enumerate() {
+        match sides {
+            (Some(a), None) => add(image, -*a, sums),
+            (None, Some(b)) => add(image, *b, sums),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +210,8 @@ mod tests {
             .collect();
         let found = compare_pairs(&slices, &pairs, &resamples, &flips);
         for (&(a, b), found) in pairs.iter().zip(found) {
-            let differences = differences(&columns[a], &columns[b]);
+            let sides = columns[a].iter().zip(&columns[b]);
+            let differences: Vec<Option<f64>> = sides.map(|(a, b)| Some((*a)? - (*b)?)).collect();
             let present: Vec<f64> = differences.iter().copied().flatten().collect();
             let Some(found) = found else {
                 assert!(present.is_empty());

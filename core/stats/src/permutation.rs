@@ -55,6 +55,17 @@ impl SignFlips {
         self.draws
     }
 
+    /// Adds `value` with the sign of `image` in each draw to the draw's sum.
+    pub(crate) fn add(&self, image: usize, value: f64, sums: &mut [f64]) {
+        let words = self.draws.div_ceil(64);
+        let signs = &self.signs[image * words..(image + 1) * words];
+        for (sums, word) in sums.chunks_mut(64).zip(signs) {
+            for (bit, sum) in sums.iter_mut().enumerate() {
+                *sum += value * (1.0 - 2.0 * (word >> bit & 1) as f64);
+            }
+        }
+    }
+
     /// For each column the sums of all draws, `[column][draw]`.
     pub(crate) fn sums(&self, columns: &[&[f64]]) -> Vec<Vec<f64>> {
         let words = self.draws.div_ceil(64);

@@ -150,7 +150,7 @@ fn pairs(models: &[Chosen], maps: &[Maps<'_>]) -> Vec<Pair> {
 
 /// Whether two models are one model trained with two seeds: all else that is said of them is the
 /// same.
-fn are_seeds(a: &Chosen, b: &Chosen) -> bool {
+pub(crate) fn are_seeds(a: &Chosen, b: &Chosen) -> bool {
     const SEED: &str = "seed";
     let but_seed = |chosen: &Chosen| {
         let mut train = chosen.train.clone();
