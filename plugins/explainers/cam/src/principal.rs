@@ -247,6 +247,13 @@ mod tests {
     }
 
     #[test]
+    fn a_spectrum_that_needs_restarts() {
+        let values: Vec<f64> = (0..200).map(|i| f64::from((i * 7) % 200)).collect();
+        let worst = deviation(&values);
+        assert!(worst < 1e-12, "{worst}");
+    }
+
+    #[test]
     fn multiple_eigenvalues_give_a_vector_of_their_space() {
         for n in [4, 60] {
             let mut identity = vec![0.0; n * n];

@@ -85,6 +85,23 @@ fn without_biases_it_is_input_times_gradient() {
     }
 }
 
+#[test]
+fn an_output_of_zero_is_not_inactive() {
+    // x_1 - 1 = 0 at x = (1, 3): the input's part is 1, the bias's -1.
+    let net = Stack::new(
+        [1, 1, 2],
+        vec![Stage::Dense {
+            weight: vec![1.0, 0.0, 0.0, 1.0],
+            bias: vec![-1.0, 2.0],
+            relu: false,
+        }],
+    );
+    let mut row = rows(1, [1, 1, 2], 2);
+    row.x = vec![1.0, 3.0];
+    let seen = explain("fullgrad", r#"{"signed": true}"#, &net.model(), &row);
+    assert_eq!(seen, [0.5, -0.5]);
+}
+
 /// Magnitudes of `part` rescaled to 0..1 in groups of `group`, and added up over maps of `units`.
 fn collapse(part: &[f64], units: usize, group: usize) -> Vec<f64> {
     let mut sum = vec![0.0; units];

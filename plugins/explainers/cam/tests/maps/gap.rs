@@ -173,7 +173,11 @@ fn a_row_s_result_does_not_depend_on_its_neighbours() {
 
 #[test]
 fn more_rows_than_one_call_takes() {
-    let all = rows(300);
+    let mut all = rows(300);
+    // No multiple of the rows of a call: a row that took another's target would show.
+    for (row, target) in all.target.iter_mut().enumerate() {
+        *target = (row / 3 % OUTPUTS) as i64;
+    }
     for id in IDS {
         let together = explain::<GapNet>(id, "{}", &all);
         for row in [0, 255, 256, 299] {
