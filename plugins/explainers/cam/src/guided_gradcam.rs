@@ -5,8 +5,8 @@ use xbench_plugin::{
     Wrt, capability,
 };
 
-use crate::feature_maps::{Source, explain_by_gradient, weight_by_gradient};
-use crate::gradcam::mean_gradient;
+use crate::activation_map::{mean_gradient, weight_by_gradient};
+use crate::feature_maps::{Source, explain_by_gradient};
 use crate::layer::{for_each_chunk, image_shape, one_hot, rows_per_call};
 
 xbench_plugin::params! {

@@ -25,6 +25,7 @@ mod feature_maps;
 mod fullgrad;
 mod gradcam;
 mod gradcam_plus_plus;
+mod guided_gradcam;
 mod hirescam;
 mod layer;
 mod layercam;
@@ -41,6 +42,7 @@ pub use eigencam::{Eigencam, EigencamParams};
 pub use fullgrad::{Fullgrad, FullgradParams};
 pub use gradcam::{Gradcam, GradcamParams};
 pub use gradcam_plus_plus::{GradcamPlusPlus, GradcamPlusPlusParams};
+pub use guided_gradcam::{GuidedGradcam, GuidedGradcamParams};
 pub use hirescam::{Hirescam, HirescamParams};
 pub use layercam::{Layercam, LayercamParams};
 pub use resize::Resize;
@@ -58,4 +60,5 @@ xbench_plugin::export! {
     explainer Scorecam;
     explainer AblationCam;
     explainer Fullgrad;
+    explainer GuidedGradcam;
 }

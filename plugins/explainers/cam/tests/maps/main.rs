@@ -8,6 +8,7 @@ mod fullgrad;
 mod gap;
 mod gap_net;
 mod gradient_weighted;
+mod guided;
 mod library;
 mod perturbing;
 mod stack;
