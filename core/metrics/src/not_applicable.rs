@@ -70,6 +70,9 @@ pub enum NotApplicable {
     /// The model has no other class.
     #[error("the model has no other class")]
     OneClass,
+    /// The suite has no model like it that was trained on shuffled labels.
+    #[error("the suite has no model like it that was trained on shuffled labels")]
+    NoTwin,
     /// No other image has an explanation like it.
     #[error("no other image has an explanation like it")]
     NoPeer,
@@ -103,6 +106,7 @@ impl NotApplicable {
             Self::NoLayers => "no_layers",
             Self::NoParameters => "no_parameters",
             Self::OneClass => "one_class",
+            Self::NoTwin => "no_twin",
             Self::NoPeer => "no_peer",
         }
     }

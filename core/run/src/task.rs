@@ -133,6 +133,8 @@ pub(crate) enum Task {
     /// none), attributions.
     Challenge {
         model: ModelRef,
+        /// The model trained alike on shuffled labels, if the suite has one.
+        twin: Option<ModelRef>,
         explainer: PluginRef,
         layout: RowLayout,
         settings: ChallengeSettings,

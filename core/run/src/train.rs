@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use xbench_data::{DataError, DataSet, Locate, Masks, SetInfo, SetRef, Split, Splits};
 use xbench_host::PluginInfo;
 use xbench_host::worker::{Message, Worker};
+use xbench_metrics::DrawKey;
 use xbench_metrics::classification::ConfusionMatrix;
 use xbench_record::write_file;
 use xbench_suite::{Chosen, Key, Kind, PluginUse, resolve};
@@ -27,6 +28,11 @@ const LIMIT: Duration = Duration::from_secs(48 * 3600);
 
 /// A whole test split's predictions: generous, it only stops what hangs.
 const PREDICT_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Setting of a training that the host itself heeds: which labels the model is given.
+pub(crate) const LABELS: &str = "labels";
+/// Value of [`LABELS`]: in a random order, so that there is nothing to learn from them.
+pub(crate) const SHUFFLED: &str = "shuffled";
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone)]
@@ -171,11 +177,20 @@ fn train_on(
     }
     std::fs::create_dir_all(folder).map_err(at(folder))?;
     let threads = options.threads.unwrap_or_else(cores);
-    let settings = settings_of(chosen, &options.settings);
+    let told = settings_of(chosen, &options.settings);
+    let mut settings = told.clone();
+    let labels = settings.as_object_mut().and_then(|all| all.remove(LABELS));
+    let shuffled = labels
+        .as_ref()
+        .map(|labels| shuffled_labels(set, labels, &settings));
+    let shuffled = shuffled.transpose()?;
+    let [train, validation] = shuffled
+        .as_ref()
+        .map_or([&set.train, &set.validation], |both| [&both[0], &both[1]]);
     let training = TrainingData {
-        training: &set.train,
+        training: train,
         rows: None,
-        validation: &set.validation,
+        validation,
         classes: set.classes.len(),
     };
     let model = ModelRef {
@@ -188,7 +203,7 @@ fn train_on(
         "version": plugin.version,
         "library": plugin.library_sha256,
         "params": chosen.params,
-        "settings": settings,
+        "settings": told,
         "data": set.content_hash_hex(),
     }));
     let checkpoint = CheckpointFile::new(&weights, identity.to_string());
@@ -229,6 +244,27 @@ fn train_on(
         recipe,
         curve,
     })
+}
+
+/// The training and validation rows with their labels in a random order (Adebayo et al. 2018,
+/// section 3.2), drawn from the training's seed.
+fn shuffled_labels(
+    set: &DataSet,
+    labels: &Value,
+    settings: &Value,
+) -> Result<[Split; 2], RunError> {
+    if labels != SHUFFLED {
+        return Err(RunError::Flag(format!(
+            "the training setting \"{LABELS}\" is {labels}; give \"{SHUFFLED}\", or leave it out for the \
+             true ones"
+        )));
+    }
+    let key = DrawKey::new(settings["seed"].as_u64().unwrap_or(0), "shuffled_labels", 0);
+    let mut both = [set.train.clone(), set.validation.clone()];
+    for (draw, split) in both.iter_mut().enumerate() {
+        key.draws(draw as u64).shuffle(&mut split.labels);
+    }
+    Ok(both)
 }
 
 /// Refuses a model that has no training.

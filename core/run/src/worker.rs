@@ -158,6 +158,7 @@ impl State {
             }
             Task::Challenge {
                 model,
+                twin,
                 explainer,
                 layout,
                 settings,
@@ -166,7 +167,8 @@ impl State {
             } => {
                 let limit = Duration::from_millis(deadline_ms);
                 let wanted = (&settings, scores.as_slice());
-                self.challenge((&model, &explainer), &layout, limit, wanted, message)
+                let who = (&model, twin.as_ref(), &explainer);
+                self.challenge(who, &layout, limit, wanted, message)
             }
             Task::Time {
                 model,

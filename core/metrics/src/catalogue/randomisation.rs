@@ -64,4 +64,12 @@ pub(super) const SCORES: &[ScoreInfo] = &[
          after each map is over its greatest magnitude: 1, or 2 where there are signs; a common \
          implementation compares flattened maps",
     ),
+    randomisation(
+        "data_randomisation",
+        "Data randomisation",
+        "Adebayo et al. 2018",
+        "rank correlation of |a| with |a| of a model trained alike on shuffled labels",
+        "both maps explain the class that the first explains; the suite lists the other model: the \
+         same one with train: {labels: shuffled}",
+    ),
 ];

@@ -13,7 +13,6 @@ use xbench_metrics::{NotApplicable, Score, ScoreInfo};
 use xbench_record::{Column, ColumnKey, ScoreColumns, Status};
 use xbench_suite::canonical_json;
 
-use super::score::column_key;
 use super::{CellResult, Failure, Work, answer_of, fail};
 use crate::challenge::{ChallengeSettings, LayerColumn, column_of};
 use crate::error::RunError;
@@ -21,6 +20,44 @@ use crate::models::{ReadyModel, files};
 use crate::pool::{Job, Outcome};
 use crate::session::{MODEL_LIMIT, Session};
 use crate::task::{Reply, Task, pack_explained, reply_of};
+use crate::train::{LABELS, SHUFFLED};
+
+/// Position of the suite's model that differs from this one by labels shuffled in training alone.
+pub(super) fn twin_of(session: &Session<'_>, model: usize) -> Option<usize> {
+    let models = &session.checked.models;
+    let own = &models[model];
+    let mut train = own.train.clone();
+    let shuffled = train.insert(LABELS.to_owned(), json!(SHUFFLED));
+    // A model that was itself trained so has none.
+    if own.weights.is_some() || shuffled == Some(json!(SHUFFLED)) {
+        return None;
+    }
+    models.iter().position(|other| {
+        other.plugin.id == own.plugin.id
+            && other.params == own.params
+            && other.preset == own.preset
+            && other.weights.is_none()
+            && other.train == train
+    })
+}
+
+/// Under which name a score is kept; where it depends on a second model, with that one's weights.
+pub(super) fn column_key(
+    session: &Session<'_>,
+    score: &ScoreInfo,
+    twin: Option<&ReadyModel>,
+) -> ColumnKey {
+    let key = super::score::column_key(session, score);
+    if score.id != "data_randomisation" {
+        return key;
+    }
+    let mut params: Value = serde_json::from_str(&key.params).unwrap_or_default();
+    params["twin"] = json!(twin.map(|twin| [&twin.facts.fingerprint, &twin.facts.weights_sha256]));
+    ColumnKey {
+        params: canonical_json(&params),
+        ..key
+    }
+}
 
 /// Whether the second stage leaves a score to this one.
 pub(super) fn is_here(score: &ScoreInfo) -> bool {
@@ -40,11 +77,10 @@ pub(crate) struct LayerCurve {
 
 /// Computes the scores that the store lacks.
 pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result<(), RunError> {
-    let wanted: Vec<(&ScoreInfo, ColumnKey)> = session
+    let wanted: Vec<&ScoreInfo> = session
         .checked
         .explanation_scores()
         .filter(|score| score.needs.explainer)
-        .map(|score| (score, column_key(session, score)))
         .collect();
     if wanted.is_empty() {
         return Ok(());
@@ -60,14 +96,16 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
         if work.failed.is_some() {
             continue;
         }
+        let twin = work.twin.map(|twin| twin.reference.clone());
         for (index, chunk) in work.chunks.iter().enumerate() {
             let Some(record) = &chunk.record else {
                 continue;
             };
-            let lacking = wanted
-                .iter()
-                .filter(|(_, key)| !chunk.scores.columns.contains_key(key));
-            let scores: Vec<String> = lacking.map(|(score, _)| score.id.to_owned()).collect();
+            let lacking = wanted.iter().filter(|score| {
+                let key = column_key(session, score, work.twin);
+                !chunk.scores.columns.contains_key(&key)
+            });
+            let scores: Vec<String> = lacking.map(|score| score.id.to_owned()).collect();
             if scores.is_empty() {
                 continue;
             }
@@ -78,6 +116,7 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
                 .saturating_mul(u32::try_from(passes).unwrap_or(u32::MAX));
             let task = Task::Challenge {
                 model: model.reference.clone(),
+                twin: twin.clone(),
                 explainer: explainer.clone(),
                 layout: layout.clone(),
                 settings: settings.clone(),
@@ -115,7 +154,11 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
         let merged = match found {
             Ok((columns, layers)) => {
                 let mut scores = part.scores.clone();
-                put(&mut scores, &wanted, columns, layers);
+                let keys: Vec<(&ScoreInfo, ColumnKey)> = wanted
+                    .iter()
+                    .map(|&score| (score, column_key(session, score, works[work].twin)))
+                    .collect();
+                put(&mut scores, &keys, columns, layers);
                 session
                     .store
                     .put_scores(&part.key.to_string(), &scores)
@@ -224,7 +267,7 @@ pub(super) fn curves(session: &Session<'_>, work: &Work<'_>) -> Vec<LayerCurve> 
         if !matches!(score.id, "mprt" | "smooth_mprt") {
             continue;
         }
-        let key = column_key(session, score);
+        let key = column_key(session, score, work.twin);
         let Some(first) = work.chunks.first() else {
             continue;
         };

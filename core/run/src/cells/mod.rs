@@ -56,6 +56,8 @@ struct Chunk {
 struct Work<'m> {
     result: CellResult,
     model: Option<(&'m ReadyModel, PluginRef, ExplainerSeed)>,
+    /// The model that was trained alike on shuffled labels.
+    twin: Option<&'m ReadyModel>,
     chunks: Vec<Chunk>,
     /// The first chunk that failed, with what happened: the same whatever the workers' number,
     /// since chunks are handed out in order.
@@ -96,6 +98,7 @@ fn open<'m>(
             timing: None,
         },
         model: None,
+        twin: None,
         chunks: Vec::new(),
         failed: None,
     };
@@ -150,6 +153,7 @@ fn open<'m>(
     }
     let reference = session.bench.reference(Kind::Explainer, chosen)?;
     let seed = ExplainerSeed::new(session.suite.seed, &chosen.plugin.id, &chosen.params);
+    work.twin = challenge::twin_of(session, cell.model).and_then(|twin| models[twin].as_ref().ok());
     work.model = Some((model, reference, seed));
     Ok(work)
 }
@@ -238,7 +242,7 @@ fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
         }
     }
     for score in session.checked.explanation_scores() {
-        let key = score::column_key(session, score);
+        let key = challenge::column_key(session, score, work.twin);
         let parts = work
             .chunks
             .iter()

@@ -1,6 +1,6 @@
 //! Rows of many images in blocks of a fixed size.
 
-use super::{BLOCK_ROWS, Job, Rows, Subject};
+use super::{BLOCK_ROWS, Job, Rows};
 
 /// Collects rows until a block is full.
 pub(super) struct Block<M> {
@@ -70,12 +70,12 @@ impl<M> Block<M> {
             .retain(|_| flags.next().copied().unwrap_or(false));
     }
 
-    /// Maps of the rows, and which of them are finite.
-    pub(super) fn explain<S: Subject>(
+    /// Maps of the rows from `ask`, and which of them are finite.
+    pub(super) fn explain<E>(
         &self,
-        subject: &mut S,
+        ask: &mut dyn FnMut(&Rows<'_>, &mut [f32]) -> Result<Vec<bool>, E>,
         maps: &mut Vec<f32>,
-    ) -> Result<Vec<bool>, S::Error> {
+    ) -> Result<Vec<bool>, E> {
         maps.resize(self.x.len(), 0.0);
         if self.members.is_empty() {
             return Ok(Vec::new());
@@ -86,7 +86,7 @@ impl<M> Block<M> {
             seeds: &self.seeds,
             masks: &self.masks,
         };
-        subject.explain(&rows, maps)
+        ask(&rows, maps)
     }
 }
 

@@ -60,7 +60,9 @@ impl ChallengeSettings {
         passes += usize::from(wants("continuity")) * 2 * self.shifts;
         passes += usize::from(wants("mprt")) * layers;
         passes += usize::from(wants("smooth_mprt")) * (layers + 1) * self.smooth_draws;
-        passes += usize::from(wants("efficient_mprt") || wants("random_logit")) * 2;
+        for id in ["efficient_mprt", "random_logit", "data_randomisation"] {
+            passes += usize::from(wants(id));
+        }
         passes.max(1)
     }
 }
@@ -97,6 +99,11 @@ pub(crate) trait Subject {
     /// Fills `maps`, shaped as the rows; answers which rows have a map of finite numbers. Whether
     /// a row has must not depend on the others.
     fn explain(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Self::Error>;
+    /// Is there a model like it that was trained on shuffled labels?
+    fn has_twin(&self) -> bool;
+    /// As [`Subject::explain`], of that model.
+    fn explain_twin(&mut self, rows: &Rows<'_>, maps: &mut [f32])
+    -> Result<Vec<bool>, Self::Error>;
     /// Names of the layers that can be randomised, in forward order.
     fn parameter_layers(&self) -> Vec<String>;
     /// Draws new parameters for all layers from `layer` to the output.

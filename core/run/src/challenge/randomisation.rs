@@ -1,4 +1,5 @@
-//! Maps of another class, and of models with random parameters.
+//! Maps of another class, of models with random parameters, and of a model trained on shuffled
+//! labels.
 
 use xbench_metrics::randomisation::{
     Original, efficient_mprt, mprt, other_class, random_logit, write_noisy,
@@ -6,7 +7,7 @@ use xbench_metrics::randomisation::{
 use xbench_metrics::{DrawKey, NotApplicable, Score, reduce_channels};
 
 use super::blocks::Block;
-use super::{Challenged, Job, LayerColumn, Subject, column_of, nowhere};
+use super::{Challenged, Job, LayerColumn, Rows, Subject, column_of, nowhere};
 
 /// A map of an image with channels summed, or why there is none.
 type Map = Result<Vec<f32>, NotApplicable>;
@@ -25,6 +26,19 @@ pub(super) fn score<S: Subject>(
         found
             .columns
             .insert("random_logit".to_owned(), column_of(scores));
+    }
+    if wants("data_randomisation") {
+        let column = if subject.has_twin() {
+            let targets = own_targets(job, &originals);
+            let mut ask = |rows: &Rows<'_>, maps: &mut [f32]| subject.explain_twin(rows, maps);
+            let maps = explain(job, &mut ask, &targets, 1, &mut |_, _, _| {})?;
+            column_of(likenesses(&ranked(&originals), &maps))
+        } else {
+            nowhere(NotApplicable::NoTwin, job.len())
+        };
+        found
+            .columns
+            .insert("data_randomisation".to_owned(), column);
     }
     let of_models = ["mprt", "smooth_mprt", "efficient_mprt"];
     if !of_models.iter().any(|id| wants(id)) {
@@ -68,7 +82,8 @@ fn of_other_classes<S: Subject>(
             other.ok_or(NotApplicable::OneClass)
         })
         .collect();
-    let maps = explain(job, subject, &others, 1, &mut |_, _, _| {})?;
+    let mut ask = |rows: &Rows<'_>, maps: &mut [f32]| subject.explain(rows, maps);
+    let maps = explain(job, &mut ask, &others, 1, &mut |_, _, _| {})?;
     let [_, height, width] = job.images.shape;
     let pairs = originals.iter().zip(&maps);
     Ok(pairs
@@ -82,21 +97,21 @@ fn of_other_classes<S: Subject>(
 
 /// Maps of the images, channels summed, each the mean over `copies` rows that `write` makes of the
 /// image; for images without a target the reason why.
-fn explain<S: Subject>(
+fn explain<E>(
     job: &Job<'_>,
-    subject: &mut S,
+    ask: &mut dyn FnMut(&Rows<'_>, &mut [f32]) -> Result<Vec<bool>, E>,
     targets: &[Result<i64, NotApplicable>],
     copies: usize,
     write: &mut dyn FnMut(usize, usize, &mut [f32]),
-) -> Result<Vec<Map>, S::Error> {
+) -> Result<Vec<Map>, E> {
     let row_len = job.row_len();
     let mut sums: Vec<Result<Vec<f64>, NotApplicable>> = targets
         .iter()
         .map(|target| target.map(|_| vec![0.0; row_len]))
         .collect();
     let mut maps = Vec::new();
-    let mut flush = |block: &mut Block<usize>, subject: &mut S| -> Result<(), S::Error> {
-        let finite = block.explain(subject, &mut maps)?;
+    let mut flush = |block: &mut Block<usize>| -> Result<(), E> {
+        let finite = block.explain(&mut *ask, &mut maps)?;
         let rows = maps.chunks_exact(row_len.max(1));
         for ((&image, map), finite) in block.members.iter().zip(rows).zip(finite) {
             if !finite {
@@ -116,11 +131,11 @@ fn explain<S: Subject>(
         for copy in 0..copies {
             block.push(job, i, *target, i, |row, _| write(i, copy, row));
             if block.is_full() {
-                flush(&mut block, subject)?;
+                flush(&mut block)?;
             }
         }
     }
-    flush(&mut block, subject)?;
+    flush(&mut block)?;
     let mean = |sum: Vec<f64>| -> Map {
         let map: Vec<f32> = sum.iter().map(|sum| (sum / copies as f64) as f32).collect();
         reduce_channels(&map, job.images.shape[0])
@@ -200,12 +215,7 @@ impl<'a> Cascade<'a> {
             for walk in &mut self.walks {
                 let targets = own_targets(job, &walk.originals);
                 let maps = maps_of(job, subject, walk.smooth, &targets)?;
-                let pairs = walk.originals.iter().zip(&maps);
-                let likeness = pairs.map(|(own, random)| {
-                    let own = own.as_ref().map_err(|reason| *reason)?;
-                    own.likeness(random.as_ref().map_err(|reason| *reason)?)
-                });
-                walk.curve.push(likeness.collect());
+                walk.curve.push(likenesses(&walk.originals, &maps));
                 if !walk.smooth {
                     plain = Some(maps);
                 }
@@ -255,6 +265,16 @@ fn ranked(maps: &[Map]) -> Vec<Result<Original, NotApplicable>> {
     maps.iter().map(rank).collect()
 }
 
+/// The likeness of each image's map to another map of it.
+fn likenesses(originals: &[Result<Original, NotApplicable>], maps: &[Map]) -> Vec<Score> {
+    let pairs = originals.iter().zip(maps);
+    let likeness = pairs.map(|(own, other)| {
+        let own = own.as_ref().map_err(|reason| *reason)?;
+        own.likeness(other.as_ref().map_err(|reason| *reason)?)
+    });
+    likeness.collect()
+}
+
 /// The explained class of each image that has a map.
 fn own_targets<T>(
     job: &Job<'_>,
@@ -275,7 +295,8 @@ fn maps_of<S: Subject>(
 ) -> Result<Vec<Map>, S::Error> {
     let settings = job.settings;
     let copies = if smooth { settings.smooth_draws } else { 1 };
-    explain(job, subject, targets, copies, &mut |i, copy, row| {
+    let mut ask = |rows: &Rows<'_>, maps: &mut [f32]| subject.explain(rows, maps);
+    explain(job, &mut ask, targets, copies, &mut |i, copy, row| {
         if smooth {
             let key = DrawKey::new(settings.seed, "smooth_mprt", job.images.ids[i]);
             let given = (job.image(i), settings.units.as_slice());

@@ -195,7 +195,10 @@ impl State<'_> {
         block.retain(&same);
         retain_rows(&mut outputs, n, &same);
         let kept = block.len();
-        let finite = block.explain(subject, &mut self.maps)?;
+        let finite = block.explain(
+            &mut |rows, maps| subject.explain(rows, maps),
+            &mut self.maps,
+        )?;
         let deep = self.originals.representation.is_some() && kept > 0;
         let values = match deep {
             true => subject.representation(&block.x, kept)?,

@@ -26,6 +26,8 @@ struct Toy {
     /// Rows after which explaining fails.
     patience: usize,
     layers: bool,
+    /// Weights of the head of a model trained otherwise.
+    twin: Option<Vec<f32>>,
 }
 
 impl Toy {
@@ -43,6 +45,7 @@ impl Toy {
             predicted: Cell::new(0),
             patience: usize::MAX,
             layers: true,
+            twin: None,
         }
     }
 
@@ -124,6 +127,16 @@ impl Subject for Toy {
             finite.push(map.iter().all(|value| value.is_finite()));
         }
         Ok(finite)
+    }
+
+    fn has_twin(&self) -> bool {
+        self.twin.is_some()
+    }
+
+    fn explain_twin(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, String> {
+        let mut twin = self.clone();
+        twin.head = self.twin.clone().unwrap_or_default();
+        twin.explain(rows, maps)
     }
 
     fn parameter_layers(&self) -> Vec<String> {
@@ -414,6 +427,34 @@ fn a_map_that_ignores_the_model_fails_randomisation_and_passes_robustness() {
 }
 
 #[test]
+fn the_twin_explains_the_same_class() {
+    let set = Set::new(2);
+    let ids = ["data_randomisation"];
+    let mut toy = Toy::new(gradient);
+    toy.twin = Some(toy.head.iter().map(|weight| -2.0 * weight).collect());
+    let found = scored(&mut toy, &set, 0..2, &ids, &settings()).unwrap();
+    for value in &found.columns["data_randomisation"].values {
+        assert!(
+            (value.unwrap() - 1.0).abs() < 1e-12,
+            "magnitudes in the same order"
+        );
+    }
+    toy.twin = Some(toy.head.iter().rev().copied().collect());
+    let found = scored(&mut toy, &set, 0..2, &ids, &settings()).unwrap();
+    for (i, value) in found.columns["data_randomisation"]
+        .values
+        .iter()
+        .enumerate()
+    {
+        let target = usize::try_from(set.targets[i]).unwrap();
+        let mut twin = toy.clone();
+        twin.head = toy.twin.clone().unwrap();
+        let own = xbench_metrics::randomisation::Original::new(&toy.gradient(target)).unwrap();
+        assert_eq!(*value, own.likeness(&twin.gradient(target)).ok());
+    }
+}
+
+#[test]
 fn a_mask_moves_with_its_image() {
     let mut toy = Toy::new(the_mask);
     let found = scored(&mut toy, &Set::new(3), 0..3, &["continuity"], &settings()).unwrap();
@@ -465,6 +506,7 @@ fn what_cannot_be_scored_says_why() {
     bare.layers = false;
     let of_models = ["mprt", "smooth_mprt", "efficient_mprt"];
     reasons(&mut bare, &of_models, &settings(), "no_parameters");
+    reasons(&mut bare, &["data_randomisation"], &settings(), "no_twin");
     let deep = ["relative_representation_stability"];
     reasons(&mut bare, &deep, &settings(), "no_layers");
     let table = ChallengeSettings {

@@ -18,7 +18,7 @@ impl State {
     /// Carries out a task [`Challenge`](crate::task::Task::Challenge).
     pub(super) fn challenge(
         &mut self,
-        (model, explainer): (&ModelRef, &PluginRef),
+        (model, twin, explainer): (&ModelRef, Option<&ModelRef>, &PluginRef),
         layout: &RowLayout,
         limit: Duration,
         (settings, wanted): (&ChallengeSettings, &[String]),
@@ -28,13 +28,24 @@ impl State {
         let background = unpack_background(message, layout)?;
         let attributions = message.f32s(IMAGE_BLOBS + 1)?;
         self.load(model, explainer)?;
-        let place = self.models.iter().position(|(known, _)| known == model);
-        let place = place.ok_or_else(|| "the model is not loaded".to_owned())?;
+        if let Some(twin) = twin {
+            self.model(twin)?;
+        }
+        let find = |models: &[(ModelRef, LoadedModel)], wanted: &ModelRef| {
+            models.iter().position(|(known, _)| known == wanted)
+        };
+        let unloaded = || "the model is not loaded".to_owned();
+        let place = find(&self.models, model).ok_or_else(unloaded)?;
+        // Taken out, so that its twin can be lent beside it; it goes back when all went well.
+        let (reference, mut loaded) = self.models.swap_remove(place);
+        let twin = twin.and_then(|twin| find(&self.models, twin));
+        let twin = twin.map(|place| &self.models[place].1);
         let known = self.explainers.iter().find(|(known, _)| known == explainer);
         let (_, explainer) = known.ok_or_else(|| "the explainer is not loaded".to_owned())?;
         let pixels = layout.unpack(&blobs.values);
         let mut live = Live {
-            model: &mut self.models[place].1,
+            model: &mut loaded,
+            twin,
             explainer,
             layout,
             background: background.as_deref(),
@@ -52,9 +63,9 @@ impl State {
             &mut live,
         );
         let broken = live.broken.take();
-        if found.is_err() || broken.is_some() {
-            // Whatever state it was left in, the next task loads it anew.
-            self.models.remove(place);
+        // After a failure the next task loads the model anew, whatever state it was left in.
+        if found.is_ok() && broken.is_none() {
+            self.models.push((reference, loaded));
         }
         if let Some(text) = broken {
             let timeout = false;
@@ -71,6 +82,8 @@ impl State {
 /// A loaded model with an explainer. Its calls are not the explanation's and are not counted.
 struct Live<'s> {
     model: &'s mut LoadedModel,
+    /// Trained alike on shuffled labels.
+    twin: Option<&'s LoadedModel>,
     explainer: &'s LoadedExplainer,
     layout: &'s RowLayout,
     background: Option<&'s [f32]>,
@@ -82,7 +95,12 @@ struct Live<'s> {
 }
 
 impl Live<'_> {
-    fn explain_at_once(&self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<(), Failure> {
+    fn explain_at_once(
+        &self,
+        model: &LoadedModel,
+        rows: &Rows<'_>,
+        maps: &mut [f32],
+    ) -> Result<(), Failure> {
         let blobs = ImageBlobs {
             values: Vec::new(),
             targets: rows.targets.to_vec(),
@@ -91,8 +109,42 @@ impl Live<'_> {
             masks: rows.masks.to_vec(),
         };
         let data = (&blobs, rows.x, self.layout, self.background);
-        attribute((self.model, self.explainer), data, &self.call, maps)?;
+        attribute((model, self.explainer), data, &self.call, maps)?;
         Ok(())
+    }
+
+    /// Explains rows by one of the models; answers which have a map of finite numbers.
+    fn explain_by(
+        &self,
+        model: &LoadedModel,
+        rows: &Rows<'_>,
+        maps: &mut [f32],
+    ) -> Result<Vec<bool>, Failure> {
+        let n = rows.len();
+        match self.explain_at_once(model, rows, maps) {
+            Ok(()) => return Ok(vec![true; n]),
+            Err(failure) if !is_non_finite(&failure) => return Err(failure),
+            Err(_) if n == 1 => return Ok(vec![false]),
+            Err(_) => {}
+        }
+        // A block is refused whole; alone, each row shows whether it is the one.
+        let width = maps.len() / n.max(1);
+        let area = rows.masks.len() / n.max(1);
+        let mut finite = Vec::with_capacity(n);
+        for (i, map) in maps.chunks_exact_mut(width.max(1)).enumerate() {
+            let row = Rows {
+                x: &rows.x[i * width..(i + 1) * width],
+                targets: &rows.targets[i..=i],
+                seeds: &rows.seeds[i..=i],
+                masks: &rows.masks[i * area..(i + 1) * area],
+            };
+            finite.push(match self.explain_at_once(model, &row, map) {
+                Ok(()) => true,
+                Err(failure) if is_non_finite(&failure) => false,
+                Err(failure) => return Err(failure),
+            });
+        }
+        Ok(finite)
     }
 
     /// Says of the model what breaks its contract.
@@ -126,31 +178,18 @@ impl Subject for Live<'_> {
     }
 
     fn explain(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Failure> {
-        let n = rows.len();
-        match self.explain_at_once(rows, maps) {
-            Ok(()) => return Ok(vec![true; n]),
-            Err(failure) if !is_non_finite(&failure) => return Err(failure),
-            Err(_) if n == 1 => return Ok(vec![false]),
-            Err(_) => {}
+        self.explain_by(self.model, rows, maps)
+    }
+
+    fn has_twin(&self) -> bool {
+        self.twin.is_some()
+    }
+
+    fn explain_twin(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Failure> {
+        match self.twin {
+            Some(twin) => self.explain_by(twin, rows, maps),
+            None => Err(Failure::Other("there is no twin".to_owned())),
         }
-        // A block is refused whole; alone, each row shows whether it is the one.
-        let width = maps.len() / n.max(1);
-        let area = rows.masks.len() / n.max(1);
-        let mut finite = Vec::with_capacity(n);
-        for (i, map) in maps.chunks_exact_mut(width.max(1)).enumerate() {
-            let row = Rows {
-                x: &rows.x[i * width..(i + 1) * width],
-                targets: &rows.targets[i..=i],
-                seeds: &rows.seeds[i..=i],
-                masks: &rows.masks[i * area..(i + 1) * area],
-            };
-            finite.push(match self.explain_at_once(&row, map) {
-                Ok(()) => true,
-                Err(failure) if is_non_finite(&failure) => false,
-                Err(failure) => return Err(failure),
-            });
-        }
-        Ok(finite)
     }
 
     fn parameter_layers(&self) -> Vec<String> {
