@@ -32,6 +32,7 @@ mod reliability;
 mod strip;
 mod style;
 mod table;
+mod tabular;
 mod training;
 mod tree;
 
@@ -56,5 +57,9 @@ pub use reliability::{ReliabilityBin, ReliabilityDiagram, reliability_image};
 pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
 pub use style::{Emphasis, Style};
 pub use table::{Align, Cell, Table, TableColumn};
+pub use tabular::{
+    Contribution, DependencePlot, TabularAttributions, Waterfall, beeswarm_image, dependence_image,
+    strongest_interaction, summary_bar_image, waterfall_image,
+};
 pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
 pub use tree::{DecisionTree, TREE_DEPTH, TreeError, TreeNode, TreeSplit, tree_image, tree_svg};
