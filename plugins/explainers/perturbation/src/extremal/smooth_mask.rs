@@ -1,5 +1,9 @@
 //! Smooth masks from a coarse grid of parameters, by convolution with a smooth maximum.
 
+use pulp::Arch;
+
+/// Lines of pixels are worked on in multiples of this, so that vectors of any width fill them.
+const LANES: usize = 16;
 /// Coldness of the smooth maximum: the inverse of its temperature.
 const COLDNESS: f32 = 20.0;
 
@@ -18,12 +22,13 @@ pub(crate) struct SmoothMask {
     step: usize,
     /// Parameters on each side of the nearest that are looked at.
     radius: usize,
-    /// k, by neighbour down, neighbour across, row within a step, and column.
+    /// The width in whole vectors.
+    line: usize,
+    /// k, by neighbour down, neighbour across, row within a step, and column; 0 beyond the width.
     kernel: Vec<f32>,
     /// The parameters' value at every pixel, with a border of `radius` steps.
     expanded: Vec<f32>,
     expanded_width: usize,
-    numerator: Vec<f32>,
     /// 1 / the smooth maximum of parameters of 1, per pixel.
     scale: Vec<f32>,
     /// How much of the mask a parameter moves when all are 1, as a share of the largest: less at the
@@ -40,7 +45,8 @@ impl SmoothMask {
         let offset = |phase: usize, neighbour: usize| {
             phase as f64 - step as f64 * (neighbour as f64 - radius as f64)
         };
-        let mut kernel = Vec::with_capacity(side * side * step * width);
+        let line = width.next_multiple_of(LANES);
+        let mut kernel = Vec::with_capacity(side * side * step * line);
         for down in 0..side {
             for across in 0..side {
                 for phase in 0..step {
@@ -49,6 +55,7 @@ impl SmoothMask {
                         let beyond = (dy.hypot(dx) / sigma - 0.5).max(0.0);
                         kernel.push((-2.0 * beyond * beyond).exp() as f32);
                     }
+                    kernel.resize(kernel.len().next_multiple_of(LANES), 0.0);
                 }
             }
         }
@@ -58,10 +65,11 @@ impl SmoothMask {
             width,
             step,
             radius,
+            line,
             kernel,
-            expanded: vec![0.0; (height + 2 * radius * step) * expanded_width],
+            // The last line reads on to the end of its vector.
+            expanded: vec![0.0; (height + 2 * radius * step) * expanded_width + LANES],
             expanded_width,
-            numerator: vec![0.0; width],
             scale: Vec::new(),
             influence: Vec::new(),
         };
@@ -116,11 +124,11 @@ impl SmoothMask {
     /// The neighbours' places in `expanded` and in `kernel`, for a row of pixels.
     fn neighbours(&self, row: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let side = 2 * self.radius + 1;
-        let (step, width, expanded_width) = (self.step, self.width, self.expanded_width);
+        let (step, line, expanded_width) = (self.step, self.line, self.expanded_width);
         (0..side * side).map(move |k| {
             let (down, across) = (k / side, k % side);
             let place = (row + down * step) * expanded_width + across * step;
-            (place, (k * step + row % step) * width)
+            (place, (k * step + row % step) * line)
         })
     }
 
@@ -147,29 +155,23 @@ impl SmoothMask {
     /// The smooth maximum at every pixel, and its denominator.
     fn maximum(&mut self, parameters: &[f32], value: &mut [f32], denominator: &mut [f32]) {
         self.expand(parameters);
-        let width = self.width;
+        let (width, line, arch) = (self.width, self.line, Arch::new());
+        let (mut sum, mut total) = (vec![0.0_f32; line], vec![0.0_f32; line]);
         for row in 0..self.height {
-            let total = &mut denominator[row * width..][..width];
-            let mut sum = std::mem::take(&mut self.numerator);
-            total.fill(0.0);
             sum.fill(0.0);
-            for (place, kernel) in self.neighbours(row) {
-                let values = &self.expanded[place..][..width];
-                let kernel = &self.kernel[kernel..][..width];
-                for (((sum, total), value), kernel) in
-                    sum.iter_mut().zip(&mut *total).zip(values).zip(kernel)
-                {
-                    let f = value * kernel;
-                    let power = exp_coldness(f);
-                    *sum += f * power;
-                    *total += power;
+            total.fill(0.0);
+            arch.dispatch(|| {
+                for (place, kernel) in self.neighbours(row) {
+                    let values = &self.expanded[place..][..line];
+                    let kernel = &self.kernel[kernel..][..line];
+                    add_powers(values, kernel, &mut sum, &mut total);
                 }
-            }
+            });
+            denominator[row * width..][..width].copy_from_slice(&total[..width]);
             let out = &mut value[row * width..][..width];
-            for ((out, sum), total) in out.iter_mut().zip(&sum).zip(&*total) {
+            for ((out, sum), total) in out.iter_mut().zip(&sum).zip(&total) {
                 *out = sum / total;
             }
-            self.numerator = sum;
         }
     }
 
@@ -184,33 +186,53 @@ impl SmoothMask {
         gradient: &mut [f32],
     ) {
         self.expand(parameters);
-        let width = self.width;
+        let (width, line, arch) = (self.width, self.line, Arch::new());
         let mut back = vec![0.0_f32; self.expanded.len()];
+        let (mut share, mut rest) = (vec![0.0_f32; line], vec![0.0_f32; line]);
         for row in 0..self.height {
-            let range = row * width..(row + 1) * width;
-            let (value, total) = (&value[range.clone()], &denominator[range.clone()]);
-            let of_value = &of_value[range];
-            for (place, kernel) in self.neighbours(row) {
-                let values = &self.expanded[place..][..width];
-                let kernel = &self.kernel[kernel..][..width];
-                let back = &mut back[place..][..width];
-                for i in 0..width {
-                    // d smax / d f_k = e_k / sum of e (1 + (f_k - smax) / T).
-                    let f = values[i] * kernel[i];
-                    let share = exp_coldness(f) / total[i];
-                    back[i] += of_value[i] * kernel[i] * share * (1.0 + COLDNESS * (f - value[i]));
-                }
+            for (i, pixel) in (row * width..(row + 1) * width).enumerate() {
+                share[i] = of_value[pixel] / denominator[pixel];
+                rest[i] = 1.0 - COLDNESS * value[pixel];
             }
+            arch.dispatch(|| {
+                for (place, kernel) in self.neighbours(row) {
+                    let values = &self.expanded[place..][..line];
+                    let kernel = &self.kernel[kernel..][..line];
+                    add_back(values, kernel, &share, &rest, &mut back[place..][..line]);
+                }
+            });
         }
         gradient.fill(0.0);
         self.for_each_pixel(|place, parameter| gradient[parameter] += back[place]);
     }
 }
 
+/// Adds e and e f to the denominators and numerators, for f = value times kernel and e its power.
+#[inline(always)]
+fn add_powers(values: &[f32], kernel: &[f32], sum: &mut [f32], total: &mut [f32]) {
+    for (((sum, total), value), kernel) in sum.iter_mut().zip(total).zip(values).zip(kernel) {
+        let f = value * kernel;
+        let power = exp_coldness(f);
+        *sum += f * power;
+        *total += power;
+    }
+}
+
+/// Adds the gradient: d smax / d f = e / (sum of e) (1 + (f - smax) / T), where `share` is the
+/// gradient over the sum and `rest` is 1 - smax / T.
+#[inline(always)]
+fn add_back(values: &[f32], kernel: &[f32], share: &[f32], rest: &[f32], back: &mut [f32]) {
+    let pixels = values.iter().zip(kernel).zip(share).zip(rest);
+    for (back, (((value, kernel), share), rest)) in back.iter_mut().zip(pixels) {
+        let f = value * kernel;
+        *back += share * kernel * exp_coldness(f) * (rest + COLDNESS * f);
+    }
+}
+
 /// exp(20 (f - 1)) for f from 0 to 1, within 1e-6 of its value: powers of 2 by their bits, the rest
 /// by a polynomial. No branch and no function of the system, so that loops become vector code and
 /// the result is the same on every machine.
-#[inline]
+#[inline(always)]
 fn exp_coldness(f: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 2^23: adding it leaves an integer in the low bits.
     let power = (f - 1.0) * (COLDNESS * std::f32::consts::LOG2_E);
@@ -224,7 +246,8 @@ fn exp_coldness(f: f32) -> f32 {
                     * (0.5
                         + rest
                             * (1.0 / 6.0
-                                + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
+                                + rest
+                                    * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest * (1.0 / 720.0))))));
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()) << 23;
     f32::from_bits(series.to_bits().wrapping_add(exponent))
 }

@@ -1,5 +1,7 @@
 //! The Hilbert-Schmidt independence criterion between binary variables and a number.
 
+use pulp::Arch;
+
 use crate::outcome::is_constant;
 
 /// HSIC of each of several binary variables with `outcomes`, by the estimator of Gretton et al.
@@ -39,14 +41,13 @@ pub fn dependence(left: &[bool], outcomes: &[f64]) -> Vec<f64> {
     // t' L t = sum of t_i^2 + 2 sum over i of t_i (sum over j < i of L_ij t_j).
     let mut forms = vec![0.0; variables];
     let mut sums = vec![0.0; variables];
+    let mut kernel = vec![0.0; n];
     for i in 0..n {
-        sums.fill(0.0);
-        for (row, y) in signs.chunks_exact(variables.max(1)).zip(&outcomes[..i]) {
-            let kernel = (scale * (outcomes[i] - y).powi(2)).exp();
-            for (sum, t) in sums.iter_mut().zip(row) {
-                *sum += kernel * t;
-            }
+        for (kernel, y) in kernel.iter_mut().zip(&outcomes[..i]) {
+            *kernel = (scale * (outcomes[i] - y).powi(2)).exp();
         }
+        sums.fill(0.0);
+        Arch::new().dispatch(|| add_rows(&kernel[..i], &signs, &mut sums));
         let own = &signs[i * variables..][..variables];
         for ((form, sum), t) in forms.iter_mut().zip(&sums).zip(own) {
             *form += t * (t + 2.0 * sum);
@@ -58,6 +59,27 @@ pub fn dependence(left: &[bool], outcomes: &[f64]) -> Vec<f64> {
         .iter()
         .map(|form| (0.5 * form / (count * count)).max(0.0))
         .collect()
+}
+
+/// Adds the rows of a matrix, each times its weight, to `sums`; four rows in one go.
+#[inline(always)]
+fn add_rows(weights: &[f64], rows: &[f64], sums: &mut [f64]) {
+    let width = sums.len();
+    let mut start = 0;
+    for four in weights.chunks_exact(4) {
+        let (a, rest) = rows[start * width..][..4 * width].split_at(width);
+        let (b, rest) = rest.split_at(width);
+        let (c, d) = rest.split_at(width);
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += (four[0] * a[i] + four[1] * b[i]) + (four[2] * c[i] + four[3] * d[i]);
+        }
+        start += 4;
+    }
+    for (row, weight) in (start..).zip(&weights[start..]) {
+        for (sum, value) in sums.iter_mut().zip(&rows[row * width..][..width]) {
+            *sum += weight * value;
+        }
+    }
 }
 
 /// The median of the distances between all pairs of values: the usual width of a Gaussian kernel.
