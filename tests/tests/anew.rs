@@ -98,7 +98,7 @@ fn controls_show_what_each_score_measures() {
         .find(|record| record["explainer"] == "constant")
         .expect("the constant map");
     for score in ["max_sensitivity", "continuity", "mprt", "random_logit"] {
-        let reasons = &constant["scores"][score]["not_applicable"];
+        let reasons = &constant["scores"][score]["reasons"];
         let told = reasons.to_string();
         assert!(told.contains("constant_attribution"), "{score}: {constant}");
     }
