@@ -14,6 +14,7 @@ use crate::pool::Outcome;
 use crate::session::Session;
 use crate::task::{Evaluations, PluginRef, Timing};
 
+mod across;
 mod challenge;
 mod explain;
 mod score;
@@ -257,7 +258,7 @@ fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
     }
     result.curves = curves;
     if let Some(model) = model {
-        challenge::across_images(session, model, &mut result);
+        across::across_images(session, model, &mut result);
     }
     result
 }

@@ -2,6 +2,9 @@
 
 use super::{BLOCK_ROWS, Job, Rows};
 
+/// Fills maps of rows; answers which are finite, as [`Subject::explain`](super::Subject::explain).
+pub(super) type Ask<'a, E> = dyn FnMut(&Rows<'_>, &mut [f32]) -> Result<Vec<bool>, E> + 'a;
+
 /// Collects rows until a block is full.
 pub(super) struct Block<M> {
     pub(super) x: Vec<f32>,
@@ -73,7 +76,7 @@ impl<M> Block<M> {
     /// Maps of the rows from `ask`, and which of them are finite.
     pub(super) fn explain<E>(
         &self,
-        ask: &mut dyn FnMut(&Rows<'_>, &mut [f32]) -> Result<Vec<bool>, E>,
+        ask: &mut Ask<'_, E>,
         maps: &mut Vec<f32>,
     ) -> Result<Vec<bool>, E> {
         maps.resize(self.x.len(), 0.0);

@@ -12,6 +12,8 @@ mod robustness;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toy;
 
 pub(crate) use self::table::{CellCurves, curve_table};
 

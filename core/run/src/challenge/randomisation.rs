@@ -6,7 +6,7 @@ use xbench_metrics::randomisation::{
 };
 use xbench_metrics::{DrawKey, NotApplicable, Score, reduce_channels};
 
-use super::blocks::Block;
+use super::blocks::{Ask, Block};
 use super::{Challenged, Job, LayerColumn, Rows, Subject, column_of, nowhere};
 
 /// A map of an image with channels summed, or why there is none.
@@ -99,7 +99,7 @@ fn of_other_classes<S: Subject>(
 /// image; for images without a target the reason why.
 fn explain<E>(
     job: &Job<'_>,
-    ask: &mut dyn FnMut(&Rows<'_>, &mut [f32]) -> Result<Vec<bool>, E>,
+    ask: &mut Ask<'_, E>,
     targets: &[Result<i64, NotApplicable>],
     copies: usize,
     write: &mut dyn FnMut(usize, usize, &mut [f32]),
