@@ -15,7 +15,7 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
 }
 
 fn scores<'a>(own: Explained<'a>, near: &[Explained<'a>]) -> Vec<Option<f64>> {
-    let mut scores = NoiseScores::new(own);
+    let mut scores = NoiseScores::new(own, &[]);
     near.iter().for_each(|near| scores.add(near));
     NOISE_SCORES
         .iter()

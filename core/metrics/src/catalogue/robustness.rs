@@ -56,7 +56,8 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         "max over x' within r of x of ‖a − a'‖₂ / max|a| / ‖x − x'‖₂",
         "uniform neighbours, shared with the other scores of noise; a over its own greatest \
          magnitude, in a common implementation over that of the whole batch, so that an image's \
-         score depends on the others; those of another class are left out",
+         score depends on the others; those of another class are left out; a table's columns in units of their \
+         standard deviation",
     ),
     noise(
         "continuity",

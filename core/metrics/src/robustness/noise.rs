@@ -24,7 +24,7 @@ pub struct Explained<'a> {
 /// The scores of noise of one image, from one pass over its neighbours.
 ///
 /// - `local_lipschitz`: max ‖a − a′‖₂ / ‖x − x′‖₂ (Alvarez-Melis and Jaakkola 2018, equation 2),
-///   a over its greatest magnitude.
+///   a over its greatest magnitude, a table's columns in units of their spread.
 /// - `max_sensitivity`, `avg_sensitivity`: max and mean of ‖a − a′‖₂ / ‖a‖₂ (Yeh et al. 2019,
 ///   section 4, over the norm of a as common implementations have it).
 /// - `relative_input_stability` and its kin: log₁₀ max of ‖(a − a′)/a‖₂ over ‖(x − x′)/x‖₂,
@@ -36,6 +36,7 @@ pub struct Explained<'a> {
 #[derive(Debug, Clone)]
 pub struct NoiseScores<'a> {
     original: Explained<'a>,
+    units: &'a [f32],
     /// Greatest magnitude of the map, and its norm.
     scale: Result<(f64, f64), NotApplicable>,
     kept: usize,
@@ -47,9 +48,10 @@ pub struct NoiseScores<'a> {
 }
 
 impl<'a> NoiseScores<'a> {
-    /// Begins with the image itself.
+    /// Begins with the image itself. `units` are those of its [`Neighbours`](super::Neighbours):
+    /// what 1 means for each value, empty where that is 1.
     #[must_use]
-    pub fn new(original: Explained<'a>) -> Self {
+    pub fn new(original: Explained<'a>, units: &'a [f32]) -> Self {
         let scale = if original.map.len() == original.input.len() {
             magnitude_of(original.map).map(|greatest| {
                 let norm = original.map.iter().map(|&a| f64::from(a) * f64::from(a));
@@ -60,6 +62,7 @@ impl<'a> NoiseScores<'a> {
         };
         Self {
             original,
+            units,
             scale,
             kept: 0,
             flipped: 0,
@@ -102,7 +105,7 @@ impl<'a> NoiseScores<'a> {
         let change = distance(own.map, neighbour.map);
         self.most_change = self.most_change.max(change / norm);
         self.sum_change += change / norm;
-        let moved = distance(own.input, neighbour.input);
+        let moved = distance_in(self.units, own.input, neighbour.input);
         if moved > 0.0 {
             let ratio = change / greatest / moved;
             self.most_lipschitz = Some(self.most_lipschitz.map_or(ratio, |most| most.max(ratio)));
@@ -159,6 +162,19 @@ impl<'a> NoiseScores<'a> {
     }
 }
 
+/// ‖(a − b)/u‖₂; columns without spread have not moved.
+fn distance_in(units: &[f32], a: &[f32], b: &[f32]) -> f64 {
+    if units.is_empty() {
+        return distance(a, b);
+    }
+    let values = a.iter().zip(b).zip(units).filter(|(_, unit)| **unit > 0.0);
+    let squares = values.map(|((&a, &b), &unit)| {
+        let share = (f64::from(a) - f64::from(b)) / f64::from(unit);
+        share * share
+    });
+    squares.sum::<f64>().sqrt()
+}
+
 /// ‖(a − b)/a‖₂, element by element, no divisor below [`FLOOR`] of the greatest |a|.
 fn relative_change(a: &[f32], b: &[f32]) -> f64 {
     let greatest = a
@@ -194,7 +210,7 @@ mod tests {
 
     #[test]
     fn scores_of_two_neighbours_are_those_worked_by_hand() {
-        let mut scores = NoiseScores::new(IMAGE);
+        let mut scores = NoiseScores::new(IMAGE, &[]);
         // ‖a − a′‖ = 1, ‖x − x′‖ = .5; relative: 1/4 over .5/2; outputs 2 apart; layer 1/2.
         scores.add(&Explained {
             input: &[1.0, 2.5],
@@ -226,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_map_that_does_not_move_is_as_robust_as_can_be() {
-        let mut scores = NoiseScores::new(IMAGE);
+        let mut scores = NoiseScores::new(IMAGE, &[]);
         scores.add(&Explained {
             input: &[1.5, 2.0],
             ..IMAGE
@@ -243,11 +259,14 @@ mod tests {
     #[test]
     fn scale_of_the_map_changes_nothing() {
         let scaled: Vec<f32> = IMAGE.map.iter().map(|a| a * 128.0).collect();
-        let mut plain = NoiseScores::new(IMAGE);
-        let mut large = NoiseScores::new(Explained {
-            map: &scaled,
-            ..IMAGE
-        });
+        let mut plain = NoiseScores::new(IMAGE, &[]);
+        let mut large = NoiseScores::new(
+            Explained {
+                map: &scaled,
+                ..IMAGE
+            },
+            &[],
+        );
         let noisy = Explained {
             input: &[1.25, 2.0],
             map: &[2.5, -3.0],
@@ -264,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_measured_in_their_own_units() {
+        let mut scores = NoiseScores::new(IMAGE, &[0.0, 10.0]);
+        scores.add(&Explained {
+            input: &[1.0, 7.0],
+            map: &[3.0, -3.0],
+            ..IMAGE
+        });
+        // ‖a − a′‖ = 1 over 4, over half a unit.
+        assert!((value(&scores, "local_lipschitz") - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
     fn zeros_are_divided_by_the_floor() {
         // A zero that becomes a millionth of the greatest has changed by 1.
         assert!((relative_change(&[0.0, 2.0], &[2e-6, 2.0]) - 1.0).abs() < 1e-6);
@@ -277,32 +308,41 @@ mod tests {
                 assert_eq!(scores.score(id), Some(Err(reason)), "{id}");
             }
         };
-        let constant = NoiseScores::new(Explained {
-            map: &[2.0, 2.0],
-            ..IMAGE
-        });
+        let constant = NoiseScores::new(
+            Explained {
+                map: &[2.0, 2.0],
+                ..IMAGE
+            },
+            &[],
+        );
         assert!(constant.hopeless());
         all(&constant, NotApplicable::ConstantAttribution);
-        let broken = NoiseScores::new(Explained {
-            map: &[f32::NAN, 2.0],
-            ..IMAGE
-        });
+        let broken = NoiseScores::new(
+            Explained {
+                map: &[f32::NAN, 2.0],
+                ..IMAGE
+            },
+            &[],
+        );
         all(&broken, NotApplicable::NonFinite);
-        let mut flipped = NoiseScores::new(IMAGE);
+        let mut flipped = NoiseScores::new(IMAGE, &[]);
         all(&flipped, NotApplicable::Empty);
         flipped.add_flip();
         all(&flipped, NotApplicable::ClassChanges);
         assert_eq!(flipped.score("class_flips"), Some(Ok(1.0)));
-        let mut infinite = NoiseScores::new(IMAGE);
+        let mut infinite = NoiseScores::new(IMAGE, &[]);
         infinite.add(&Explained {
             map: &[f32::INFINITY, 0.0],
             ..IMAGE
         });
         all(&infinite, NotApplicable::NonFinite);
-        let mut still = NoiseScores::new(Explained {
-            representation: None,
-            ..IMAGE
-        });
+        let mut still = NoiseScores::new(
+            Explained {
+                representation: None,
+                ..IMAGE
+            },
+            &[],
+        );
         still.add(&IMAGE);
         assert_eq!(
             still.score("local_lipschitz"),

@@ -98,7 +98,7 @@ pub(super) fn score<S: Subject>(
         job,
         originals: &originals,
         noisy: (0..job.len())
-            .map(|i| NoiseScores::new(originals.explained(job, i)))
+            .map(|i| NoiseScores::new(originals.explained(job, i), &job.settings.units))
             .collect(),
         shifted: (0..job.len())
             .map(|i| Continuity::new(job.image(i), job.map(i), job.images.shape[2]))
