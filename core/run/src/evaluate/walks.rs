@@ -187,14 +187,14 @@ impl Planner<'_> {
         {
             asked.patches = self.regions(patches, &sums, "region_perturbation", outcomes)?;
         }
-        if wanted.segments {
-            let segments = self.segments();
-            if let Ok(mut means) = segments.sums(map.values(), |a| a) {
-                for (region, mean) in means.iter_mut().enumerate() {
-                    *mean /= segments.members(region).len().max(1) as f64;
-                }
-                asked.segments = self.regions(&segments, &means, "irof", outcomes)?;
+        if wanted.segments
+            && let Some(segments) = self.segments()
+            && let Ok(mut means) = segments.sums(map.values(), |a| a)
+        {
+            for (region, mean) in means.iter_mut().enumerate() {
+                *mean /= segments.members(region).len().max(1) as f64;
             }
+            asked.segments = self.regions(&segments, &means, "irof", outcomes)?;
         }
         if wanted.road && self.shape[1] > 1 {
             asked.road = self.road(order.order(), imputer, outcomes)?;
@@ -274,9 +274,12 @@ impl Planner<'_> {
         }
     }
 
-    /// Segments of the image; columns of a table.
-    fn segments(&self) -> Regions {
+    /// Segments of the image; columns of a table. Nothing where the image cannot be cut.
+    fn segments(&self) -> Option<Regions> {
         let [channels, height, width] = self.shape;
+        if height == 1 {
+            return Some(Regions::grid(height, width, 1));
+        }
         let shape = Shape {
             channels,
             height,
@@ -286,12 +289,8 @@ impl Planner<'_> {
             segments: self.settings.segments,
             ..SlicParams::default()
         };
-        let found = (height > 1).then(|| slic(self.image, shape, &params));
-        match found {
-            Some(Ok(segments)) => Regions::of_labels(segments.labels()),
-            // Rows of a table, or values without a colour: every place on its own.
-            _ => Regions::grid(height, width, 1),
-        }
+        let segments = slic(self.image, shape, &params).ok()?;
+        Some(Regions::of_labels(segments.labels()))
     }
 
     /// The image with its highest pixels filled in from the others, share by share.
