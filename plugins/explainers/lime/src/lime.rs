@@ -252,6 +252,11 @@ impl Explainer for Lime {
         }
         let table = x.shape().len() == 2;
         let row_len = x.row_len();
+        if row_len == 0 {
+            return Err(Error::invalid_argument(
+                "rows without features have nothing to explain",
+            ));
+        }
         let neighbours = self.neighbours(batch)?;
         let samples = self.params.samples as usize;
         if let Some(many) = neighbours

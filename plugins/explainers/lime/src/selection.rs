@@ -226,26 +226,33 @@ mod tests {
 
     #[test]
     fn the_lasso_s_features_are_those_of_coordinate_descent() {
-        let (z, y, w) = samples(50, 8);
-        let moments = Moments::new(&z, &y, &w);
-        let most = (0..8).map(|i| moments.at(i, 8).abs()).fold(0.0, f64::max);
-        // Supports along the path, from the largest penalty down, each from the one before.
-        let mut c = [0.0; 8];
-        let supports: Vec<Vec<usize>> = (1..4000)
-            .map(|step| {
-                for _ in 0..300 {
-                    descend(&moments, most * 0.998_f64.powi(step), &mut c);
-                }
-                (0..8).filter(|&i| c[i].abs() > 1e-12).collect()
-            })
-            .collect();
-        for count in 1..=8 {
-            let expected = supports.iter().rev().find(|support| support.len() <= count);
-            assert_eq!(
-                Some(&Selection::LassoPath.choose(&moments, &[0.0; 8], count)),
-                expected,
-                "{count}"
-            );
+        // With 11 samples a feature leaves the path on the way.
+        for rows in [50, 11] {
+            let (z, y, w) = samples(rows, 8);
+            let moments = Moments::new(&z, &y, &w);
+            let most = (0..8).map(|i| moments.at(i, 8).abs()).fold(0.0, f64::max);
+            // Supports along the path, from the largest penalty down, each from the one before.
+            let mut c = [0.0; 8];
+            let supports: Vec<Vec<usize>> = (1..4000)
+                .map(|step| {
+                    for _ in 0..300 {
+                        descend(&moments, most * 0.998_f64.powi(step), &mut c);
+                    }
+                    (0..8).filter(|&i| c[i].abs() > 1e-12).collect()
+                })
+                .collect();
+            let leaves = supports
+                .windows(2)
+                .any(|pair| pair[1].len() < pair[0].len());
+            assert_eq!(leaves, rows == 11);
+            for count in 1..=8 {
+                let expected = supports.iter().rev().find(|support| support.len() <= count);
+                assert_eq!(
+                    Some(&Selection::LassoPath.choose(&moments, &[0.0; 8], count)),
+                    expected,
+                    "{rows} {count}"
+                );
+            }
         }
     }
 

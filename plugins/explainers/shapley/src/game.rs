@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use xbench_plugin::{Batch, Context, ModelHandle, Result, TensorRef};
+use xbench_plugin::{Batch, Context, Error, ModelHandle, Result, TensorRef};
 
 use crate::players::Players;
 use crate::setup::{Outcome, Removal};
@@ -40,7 +40,7 @@ struct Pending {
 
 impl<'g, 'm> Game<'g, 'm> {
     /// # Errors
-    /// When there are no stand-ins or the model has no such outcome.
+    /// When there are no features or no stand-ins, or the model has no such outcome.
     pub(crate) fn new(
         ctx: &'g Context<'g>,
         model: &'g ModelHandle<'m>,
@@ -49,6 +49,11 @@ impl<'g, 'm> Game<'g, 'm> {
         removal: Removal,
     ) -> Result<Self> {
         outcome.check(model.spec().output_kind)?;
+        if batch.x.row_len() == 0 {
+            return Err(Error::invalid_argument(
+                "rows without features have nothing to explain",
+            ));
+        }
         Ok(Self {
             ctx,
             model,

@@ -30,8 +30,8 @@ shap_params! {
 /// exactly (Covert and Lee 2021).
 ///
 /// Signed, in units of the outcome; the values sum to f(x) - f(removed). With as many samples as there
-/// are coalitions (2ⁿ - 2) they are the Shapley values. The largest coalition sizes are enumerated
-/// and the rest drawn, as the shap package does. A row costs `samples` + 2 forward rows (times the
+/// are coalitions (2ⁿ - 2) they are the Shapley values. The smallest and the largest
+/// coalitions are enumerated and the rest drawn, as the shap package does. A row costs `samples` + 2 forward rows (times the
 /// background rows where these are used), fewer where fewer coalitions exist, 2 with one player and
 /// none without.
 #[derive(Debug)]

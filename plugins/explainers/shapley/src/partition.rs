@@ -288,9 +288,6 @@ impl Explainer for PartitionShap {
             )));
         };
         let row_len = x.row_len();
-        if row_len == 0 {
-            return Ok(());
-        }
         let game = Game::new(ctx, model, batch, self.outcome, self.removal)?;
         // Every feature plays for itself.
         let players = vec![Players::singles(row_len); rows];
