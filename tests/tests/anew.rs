@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use xbench_tests::{run, stdout, without_times, xbench};
+use xbench_tests::{fixtures, run, stdout, without_times, xbench};
 
 const SUITE: &str = "\
 suite: anew
@@ -196,5 +196,32 @@ timing: off
     assert!(
         !output.status.success() && stderr.contains("shuffled"),
         "{stderr}"
+    );
+}
+
+#[test]
+fn a_model_that_does_not_go_back_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = folder.path().join("forgetful.yaml");
+    let text = "suite: forgetful\nversion: 1\ndata: {set: garments, select: {balanced: 20}}\n\
+                accuracy: same\nmodels: [forgetful-model]\nexplainers: [occlusion]\n\
+                timing: off\nscores: [mprt]\n";
+    std::fs::write(&suite, text).expect("a suite");
+    let output = run(xbench()
+        .arg("run")
+        .arg(&suite)
+        .arg("--plugin-path")
+        .arg(fixtures())
+        .arg("--results")
+        .arg(folder.path())
+        .args(["--format", "json", "--quiet"]));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let cell = &summary["models"][0]["cells"][0];
+    let why = cell["text"].as_str().unwrap_or_default();
+    assert_eq!(output.status.code(), Some(13), "{cell}");
+    assert_eq!(cell["status"], "failed", "{cell}");
+    assert!(
+        why.contains("explaining anew") && why.contains("restored parameters are not as they were"),
+        "{why}"
     );
 }
