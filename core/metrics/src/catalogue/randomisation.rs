@@ -70,6 +70,6 @@ pub(super) const SCORES: &[ScoreInfo] = &[
         "Adebayo et al. 2018",
         "rank correlation of |a| with |a| of a model trained alike on shuffled labels",
         "both maps explain the class that the first explains; the suite lists the other model: the \
-         same one with train: {labels: shuffled}",
+         same one with train: {labels: shuffled}; no score where its map is constant",
     ),
 ];

@@ -32,6 +32,11 @@ pub(super) fn score<S: Subject>(
             let targets = own_targets(job, &originals);
             let mut ask = |rows: &Rows<'_>, maps: &mut [f32]| subject.explain_twin(rows, maps);
             let maps = explain(job, &mut ask, &targets, 1, &mut |_, _, _| {})?;
+            // A network that learnt nothing may have maps of nothing, which say nothing.
+            let maps: Vec<Map> = maps
+                .into_iter()
+                .map(|map| map.and_then(|map| Original::new(&map).map(|_| map)))
+                .collect();
             column_of(likenesses(&ranked(&originals), &maps))
         } else {
             nowhere(NotApplicable::NoTwin, job.len())

@@ -175,6 +175,11 @@ fn the_twin_explains_the_same_class() {
             "magnitudes in the same order"
         );
     }
+    // A twin that learnt nothing at all.
+    toy.twin = Some(vec![0.0; toy.head.len()]);
+    let found = scored(&mut toy, &set, 0..2, &ids, &settings()).unwrap();
+    let reasons = &found.columns["data_randomisation"].reasons;
+    assert_eq!(reasons["constant_attribution"], 2);
     toy.twin = Some(toy.head.iter().rev().copied().collect());
     let found = scored(&mut toy, &set, 0..2, &ids, &settings()).unwrap();
     for (i, value) in found.columns["data_randomisation"]
