@@ -2,7 +2,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use xbench_metrics::agreement::{CentredRanks, TopK, spearman, top_k_overlap};
+use xbench_metrics::agreement::{
+    AgreementSettings, CentredRanks, Measure, PreparedMap, TopK, spearman, top_k_overlap,
+};
 use xbench_metrics::faithfulness::{FaithfulnessSubsets, faithfulness_correlation};
 use xbench_metrics::{DrawKey, RankedMagnitude, RankedMap, complexity, localisation};
 
@@ -31,6 +33,11 @@ fn map_scores(c: &mut Criterion) {
         "auprc",
         "iou_at_mask",
         "best_iou",
+        "iou_otsu",
+        "iou_mean",
+        "soft_iou",
+        "mask_cosine",
+        "top_k_intersection",
     ] {
         c.bench_function(id, |b| {
             b.iter(|| localisation::score(id, black_box(&map), &mask))
@@ -46,6 +53,12 @@ fn map_scores(c: &mut Criterion) {
     c.bench_function("entropy", |b| {
         b.iter(|| complexity::entropy(black_box(&magnitude)))
     });
+
+    for id in ["effective_complexity", "mst_compactness"] {
+        c.bench_function(id, |b| {
+            b.iter(|| complexity::score(id, black_box(&magnitude), 28, 28))
+        });
+    }
 
     let ranks = CentredRanks::new(&map).expect("map varies");
     let top = TopK::new(&magnitude, TopK::DEFAULT_SHARE);
@@ -72,5 +85,23 @@ fn map_scores(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, map_scores);
+fn agreement(c: &mut Criterion) {
+    let settings = AgreementSettings {
+        top_k_share: TopK::DEFAULT_SHARE,
+        segment: AgreementSettings::DEFAULT_SEGMENT,
+    };
+    for measure in Measure::ALL {
+        let prepare = |item| PreparedMap::new(&random_map(item), [28, 28], &[measure], &settings);
+        let (one, other) = (prepare(0), prepare(1));
+        c.bench_function(&format!("agreement/{}", measure.id()), |b| {
+            b.iter(|| measure.compare(black_box(&one), &other))
+        });
+    }
+    let map = random_map(0);
+    c.bench_function("agreement/prepare_all", |b| {
+        b.iter(|| PreparedMap::new(black_box(&map), [28, 28], &Measure::ALL, &settings))
+    });
+}
+
+criterion_group!(benches, map_scores, agreement);
 criterion_main!(benches);

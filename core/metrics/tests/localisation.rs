@@ -14,7 +14,7 @@ fn ranked(values: &[f32]) -> RankedMap {
 fn ids() -> impl Iterator<Item = &'static str> {
     catalogue()
         .iter()
-        .filter(|info| info.family == Family::Localisation)
+        .filter(|info| info.family == Family::Localisation && info.needs.mask)
         .map(|info| info.id)
 }
 

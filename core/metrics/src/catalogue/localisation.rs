@@ -1,6 +1,6 @@
 //! Scores of a map against a mask.
 
-use super::{Direction, Family, MASK, NOT_NEGATIVE, ScoreInfo};
+use super::{Direction, Family, MASK, NOT_NEGATIVE, PLAIN, ScoreInfo};
 
 const fn localisation(
     id: &'static str,
@@ -162,6 +162,40 @@ pub(super) const SCORES: &[ScoreInfo] = &[
             "|T_k ∩ M| / k, T_k the tenth of the pixels with the highest a",
             "k as a share of the pixels (1000 of them elsewhere, which is more than a small image \
                 has); expected value over the order of ties",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        needs: PLAIN,
+        ..localisation(
+            "shortcut_detection",
+            "Shortcut detection",
+            "Arras et al. 2021",
+            "Σ_C a⁺ / Σ a⁺, C the pixels of the planted cause; chance |C|/d",
+            "only for sets with a planted cause, and of a model that uses it",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        needs: PLAIN,
+        ..localisation(
+            "shortcut_auroc",
+            "Shortcut AUROC",
+            "Arras et al. 2021; Fawcett 2006",
+            "P(a on the planted cause > a elsewhere), ties one half",
+            "only for sets with a planted cause, and of a model that uses it",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        needs: PLAIN,
+        direction: Direction::Lower,
+        ..localisation(
+            "distractor_attribution",
+            "Distractor attribution",
+            "Arras et al. 2021",
+            "Σ_D a⁺ / Σ a⁺, D the pixels of shapes that say nothing about the class; chance |D|/d",
+            "only for sets with known distractors; of a model that is right in spite of them",
         )
     },
 ];

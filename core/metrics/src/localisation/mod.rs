@@ -7,12 +7,14 @@
 //! Scores on ranks give their expected value over all orders of tied pixels, in closed form.
 //! An empty mask and a full mask have no score: with a full mask every map would score alike.
 
+mod known_cause;
 mod share;
 mod threshold;
 
 use crate::not_applicable::finite;
 use crate::{NotApplicable, RankedMap, Score};
 
+pub use known_cause::{KnownRegion, known_region, known_region_score};
 pub use share::{TOP_K_SHARE, attribution_localisation, mask_cosine, soft_iou, top_k_intersection};
 pub use threshold::{Threshold, dice, iou};
 
