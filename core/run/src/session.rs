@@ -58,12 +58,12 @@ impl<'s> Session<'s> {
         // What is wrong with the suite is told before anything is read or downloaded.
         let checked = suite.check(&Shelf::of_info(bench, &set_info(&suite.data.set)?))?;
         let splits = match suite.data.split {
+            SplitName::Photos => Splits::PhotosOnly,
             _ if wants_background(&checked) => Splits::All,
             SplitName::Test => Splits::TestOnly,
-            SplitName::Photos => Splits::PhotosOnly,
             SplitName::Train | SplitName::Validation => Splits::All,
         };
-        let (set, substitution) = load_data(
+        let (mut set, substitution) = load_data(
             &suite.data.set,
             suite.data.root.as_deref(),
             suite.data.otherwise.as_ref(),
@@ -81,6 +81,10 @@ impl<'s> Session<'s> {
             )));
         }
         let background = if wants_background(&checked) {
+            if suite.data.split == SplitName::Photos {
+                // Photographs are read without the set they look like.
+                set.train = training_split(suite, offline, observer)?;
+            }
             background_rows(&set, suite.background)?
         } else {
             Vec::new()
@@ -188,6 +192,22 @@ impl<'s> Session<'s> {
             masks: masks_of(split, rows),
         }
     }
+}
+
+fn training_split(
+    suite: &Suite,
+    offline: bool,
+    observer: &dyn Observer,
+) -> Result<Split, RunError> {
+    let (set, _) = load_data(
+        &suite.data.set,
+        suite.data.root.as_deref(),
+        suite.data.otherwise.as_ref(),
+        Splits::All,
+        offline,
+        observer,
+    )?;
+    Ok(set.train)
 }
 
 fn wants_background(checked: &Checked) -> bool {
