@@ -70,6 +70,10 @@ fn tables_have_their_columns() {
     insta::assert_snapshot!("models.csv", header("models.csv"));
     insta::assert_snapshot!("agreement.csv", header("agreement.csv"));
     insta::assert_snapshot!("costs.csv", header("costs.csv"));
+    for table in ["scores", "differences", "resolution", "concordance", "reliability"] {
+        let name = format!("{table}.csv");
+        insta::assert_snapshot!(name.clone(), header(&name));
+    }
     insta::assert_snapshot!("classes.csv", header("classes.csv"));
     insta::assert_snapshot!("reproduction.csv", header("reproduction.csv"));
     let lines = |file: &str| {
@@ -90,6 +94,11 @@ fn tables_have_their_columns() {
         "a row per pair and score"
     );
     assert_eq!(lines("records.jsonl"), 4);
+    let scores = lines("reliability.csv") - 1;
+    assert_eq!(lines("scores.csv"), 1 + 4 * scores, "a row per cell and score");
+    assert_eq!(lines("resolution.csv"), 1 + scores, "a row per model and score");
+    // Of the six pairs one is of two controls.
+    assert_eq!(lines("differences.csv"), 1 + 5 * scores);
     assert!(output.stderr.is_empty(), "quiet is quiet");
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod pictures;
 mod progress;
 mod terminal;
+mod trust;
 mod view;
 
 use std::process::ExitCode as ProcessExit;

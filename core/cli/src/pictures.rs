@@ -4,8 +4,9 @@ use std::path::Path;
 
 use xbench_record::write_file;
 use xbench_report::{
-    AgreementMatrix, FigureError, Style, agreement_image, agreement_text, classification_text,
-    comparison_markdown, confusion_text, encode_png,
+    AgreementMatrix, FigureError, RankDiagram, RankEntry, Style, agreement_image, agreement_text,
+    classification_text, comparison_markdown, confusion_text, encode_png, rank_diagram_image,
+    rank_diagram_svg,
 };
 use xbench_run::{ModelSummary, RunError, Summary};
 
@@ -23,9 +24,19 @@ pub(crate) fn write(summary: &Summary) -> Result<(), RunError> {
             )?;
         }
         let pictures = folder.join("pictures");
+        if let Some(diagram) = ranks(summary, model) {
+            make(&pictures)?;
+            keep(
+                &pictures.join(format!("{}-ranks.png", model.model)),
+                rank_diagram_image(&diagram).and_then(|image| encode_png(&image)),
+            )?;
+            keep(
+                &pictures.join(format!("{}-ranks.svg", model.model)),
+                rank_diagram_svg(&diagram).map(String::into_bytes),
+            )?;
+        }
         for (kind, picture) in classification::pictures(summary, model) {
-            std::fs::create_dir_all(&pictures)
-                .map_err(|error| RunError::Files(format!("{}: {error}", pictures.display())))?;
+            make(&pictures)?;
             keep(
                 &pictures.join(format!("{}-{kind}.png", model.model)),
                 picture.and_then(|picture| encode_png(&picture)),
@@ -55,6 +66,54 @@ pub(crate) fn details(summary: &Summary, style: &Style) -> String {
         }
     }
     text
+}
+
+/// The critical difference diagram of a model's explainers.
+fn ranks(summary: &Summary, model: &ModelSummary) -> Option<RankDiagram> {
+    let order = model.order.as_ref()?;
+    let ranks = order.mean_ranks.iter().zip(&order.controls);
+    let entries = order.explainers.iter().zip(ranks);
+    let images = if order.n == 1 { "image" } else { "images" };
+    let mut notes = vec![format!(
+        "bars join explainers that no paired Wilcoxon test tells apart (Holm over all pairs, .05; \
+         {} {images})",
+        order.n
+    )];
+    if order.critical_difference.is_some() {
+        notes.push(
+            "CD: critical difference of mean ranks by Nemenyi's test, .05; on the safe side where \
+             several scores rank"
+                .to_owned(),
+        );
+    }
+    if let Some(p) = order.friedman_p.filter(|&p| p >= 0.05) {
+        notes.push(format!(
+            "Friedman's test finds no difference at all (p = {p:.2})"
+        ));
+    }
+    Some(RankDiagram {
+        title: format!(
+            "{} on {}: {}",
+            model.model,
+            summary.data_set,
+            summary.ranking.join(", ")
+        ),
+        entries: entries
+            .map(|(name, (rank, &control))| RankEntry {
+                name: name.clone(),
+                mean_rank: rank.value,
+                control,
+            })
+            .collect(),
+        runs: order.runs.clone(),
+        critical_difference: order.critical_difference,
+        notes,
+    })
+}
+
+fn make(folder: &Path) -> Result<(), RunError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| RunError::Files(format!("{}: {error}", folder.display())))
 }
 
 fn keep(path: &Path, bytes: Result<Vec<u8>, FigureError>) -> Result<(), RunError> {

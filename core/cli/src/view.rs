@@ -91,12 +91,14 @@ fn block(model: &ModelSummary, ids: &[&String]) -> ModelBlock {
     }
 }
 
-/// A group's number as a letter, which cannot be taken for a rank: 1 is `a`.
-fn letter(group: usize) -> String {
-    match u8::try_from(group) {
+/// Numbers of groups as letters, which cannot be taken for ranks: 1 is `a`, 27 is `A`.
+fn letters(groups: &[usize]) -> String {
+    let letter = |&group: &usize| match u8::try_from(group) {
         Ok(number @ 1..=26) => char::from(b'a' + number - 1).to_string(),
-        _ => group.to_string(),
-    }
+        Ok(number @ 27..=52) => char::from(b'A' + number - 27).to_string(),
+        _ => format!("({group})"),
+    };
+    groups.iter().map(letter).collect()
 }
 
 fn row(cell: &CellSummary, ids: &[&String]) -> Row {
@@ -112,9 +114,10 @@ fn row(cell: &CellSummary, ids: &[&String]) -> Row {
                 partial: false,
             }
         },
-        group: cell.rank_group.map(letter).unwrap_or_default(),
+        group: letters(&cell.rank_groups),
         mean_rank: cell.mean_rank.map(|rank| rank.value),
         rank_interval: cell.mean_rank.map(|rank| (rank.low, rank.high)),
+        p_first: cell.p_first,
         scores: ids
             .iter()
             .map(|id| cell.scores.get(*id).copied().map(estimate))

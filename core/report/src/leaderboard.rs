@@ -65,12 +65,15 @@ pub struct Row {
     pub control: bool,
     /// What became of its cells.
     pub status: RowStatus,
-    /// Name of the group of explainers it cannot be told apart from; empty for none.
+    /// Names of the groups it belongs to, a letter each; rows that share one cannot be told apart.
+    /// Empty for none.
     pub group: String,
     /// Mean rank over the suite's named scores, 1 is best.
     pub mean_rank: Option<f64>,
     /// Interval of the mean rank, low then high.
     pub rank_interval: Option<(f64, f64)>,
+    /// Probability that its mean rank is the best, over resamples of the images.
+    pub p_first: Option<f64>,
     /// One entry per [`LeaderboardView::columns`]; `None` where the score does not apply.
     pub scores: Vec<Option<Estimate>>,
     /// Images the model evaluated per explanation.
@@ -225,6 +228,9 @@ fn footnotes(view: &LeaderboardView, layout: Layout, style: &Style) -> Vec<Strin
     }
     if rows().any(|row| !row.group.is_empty()) {
         notes.push("same letter: ranks cannot be told apart".to_owned());
+    }
+    if layout.intervals && rows().any(|row| row.p_first.is_some()) {
+        notes.push("1st: share of resamples in which it ranks first".to_owned());
     }
     if layout.costs {
         notes.push(

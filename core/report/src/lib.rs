@@ -17,6 +17,7 @@ mod classification;
 mod colour;
 mod comparison;
 mod confusion;
+mod critical_difference;
 mod curve;
 mod describe;
 mod estimate;
@@ -31,10 +32,12 @@ mod panel;
 mod reliability;
 mod strip;
 mod style;
+mod svg;
 mod table;
 mod tabular;
 mod training;
 mod tree;
+mod trust;
 
 pub use agreement::{AgreementMatrix, agreement_text};
 pub use bars::{BarChart, BarGroup, bar_image};
@@ -43,6 +46,7 @@ pub use classification::{
 };
 pub use comparison::{Comparison, Outcome, comparison_markdown, comparison_text};
 pub use confusion::{ConfusionMatrix, confusion_text};
+pub use critical_difference::{RankDiagram, RankEntry, rank_diagram_image, rank_diagram_svg};
 pub use curve::{CurveError, CurvePoint, TrainingCurve, training_image};
 pub use describe::{DescribePicture, describe_pictures, describe_text};
 pub use estimate::{Direction, Estimate};
@@ -63,3 +67,4 @@ pub use tabular::{
 };
 pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
 pub use tree::{DecisionTree, TREE_DEPTH, TreeError, TreeNode, TreeSplit, tree_image, tree_svg};
+pub use trust::{TrustLine, trust_text};

@@ -23,6 +23,7 @@ fn row(explainer: &str, rank: f64, scores: [f64; 6], forward: f64, ms: f64) -> R
         group: "a".to_owned(),
         mean_rank: Some(rank),
         rank_interval: Some((rank - 0.3, rank + 0.4)),
+        p_first: Some(1.0 / (rank * rank)),
         scores: scores.map(estimate).to_vec(),
         forward_rows: Some(forward),
         backward_rows: Some(0.0),
@@ -40,6 +41,7 @@ fn view() -> LeaderboardView {
         },
         mean_rank: None,
         rank_interval: None,
+        p_first: None,
         group: String::new(),
         scores: vec![None; 6],
         ..row("theirs", 0.0, [0.0; 6], 0.0, 0.0)
@@ -136,30 +138,30 @@ fn view() -> LeaderboardView {
 
 #[test]
 fn two_hundred_columns_show_everything() {
-    insta::assert_snapshot!(leaderboard_text(&view(), &Style::plain(200)), @"
+    insta::assert_snapshot!(leaderboard_text(&view(), &Style::plain(200)), @r#"
     fashion · fashion-mnist:test · 256 images per row
 
     cnn-gap best · accuracy .919 [.914–.924] · macro F1 .919
-    rank               explainer                                      mass ↑   pointing ↑      AUROC ↑  deletion ↓  faith. corr. ↑        gini    fwd  bwd    ms
-     1.5 [1.2–1.9]     oracle ·control                           1.000 ±.013  1.000 ±.013  1.000 ±.013  .290 ±.013      .300 ±.013  .610 ±.013      0    0  .020
-     2.1 [1.8–2.5]  a  ig{steps: 50, baseli…0, rule: trapezoid}   .998*±.013   .990*±.013   .830*±.013  .180*±.013      .440*±.013  .710 ±.013     50    0  12.4
-     5.2 [4.9–5.6]  a  gradcam                                    .580 ±.013   .801 ±.013   .660 ±.013  .310 ±.013      .210 ±.013  .410 ±.013      1    0  .210
-     6.9 [6.6–7.3]  a  gradient ≈control                          .400 ±.013   .520 ±.013   .510 ±.013  .400 ±.013     -.020 ±.013  .520 ±.013      1    0  .300
-     7.8 [7.5–8.2]     random ·control                            .389 ±.013   .391 ±.013   .500 ±.013  .420 ±.013      .001 ±.013  .330 ±.013      0    0  .020
-       –               theirs                                    crashed: SIGSEGV after 3 of 8 chunks
-                       chance level                               .389         .389         .500                        .000
+    rank             1st     explainer                                      mass ↑   pointing ↑      AUROC ↑  deletion ↓  faith. corr. ↑        gini    fwd  bwd    ms
+     1.5 [1.2–1.9]   .44     oracle ·control                           1.000 ±.013  1.000 ±.013  1.000 ±.013  .290 ±.013      .300 ±.013  .610 ±.013      0    0  .020
+     2.1 [1.8–2.5]   .23  a  ig{steps: 50, baseli…0, rule: trapezoid}   .998*±.013   .990*±.013   .830*±.013  .180*±.013      .440*±.013  .710 ±.013     50    0  12.4
+     5.2 [4.9–5.6]   .04  a  gradcam                                    .580 ±.013   .801 ±.013   .660 ±.013  .310 ±.013      .210 ±.013  .410 ±.013      1    0  .210
+     6.9 [6.6–7.3]   .02  a  gradient ≈control                          .400 ±.013   .520 ±.013   .510 ±.013  .400 ±.013     -.020 ±.013  .520 ±.013      1    0  .300
+     7.8 [7.5–8.2]   .02     random ·control                            .389 ±.013   .391 ±.013   .500 ±.013  .420 ±.013      .001 ±.013  .330 ±.013      0    0  .020
+       –                     theirs                                    crashed: SIGSEGV after 3 of 8 chunks
+                             chance level                               .389         .389         .500                        .000
 
     lenet best · accuracy .920
-    rank               explainer                                      mass ↑   pointing ↑      AUROC ↑  deletion ↓  faith. corr. ↑        gini    fwd  bwd    ms
-     1.0 [0.7–1.4]  a  occlusion (timed out)                      .700 ±.013   .900 ±.013   .750 ±.013  .200 ±.013      .400 ±.013  .600 ±.013  12.3k    0  1250
-     2.0 [1.7–2.4]  a  saliency                                   .610*±.013   .700*±.013   .600*±.013  .250*±.013      .100*±.013  .500 ±.013      1    0  .300
-                       chance level                               .389         .389         .500                        .000
+    rank             1st     explainer                                      mass ↑   pointing ↑      AUROC ↑  deletion ↓  faith. corr. ↑        gini    fwd  bwd    ms
+     1.0 [0.7–1.4]  1.00  a  occlusion (timed out)                      .700 ±.013   .900 ±.013   .750 ±.013  .200 ±.013      .400 ±.013  .600 ±.013  12.3k    0  1250
+     2.0 [1.7–2.4]   .25  a  saliency                                   .610*±.013   .700*±.013   .600*±.013  .250*±.013      .100*±.013  .500 ±.013      1    0  .300
+                             chance level                               .389         .389         .500                        .000
 
-    *: best explainer of the column · ±: half the 95% interval · ≈control: no better than a control · same letter: ranks cannot be told apart · fwd, bwd, ms: images evaluated, gradients computed, CPU time
-    per explanation
+    *: best explainer of the column · ±: half the 95% interval · ≈control: no better than a control · same letter: ranks cannot be told apart · 1st: share of resamples in which it ranks first · fwd, bwd,
+    ms: images evaluated, gradients computed, CPU time per explanation
     full table: results/fashion/leaderboard.csv
     ! the background of fashion-mnist is exactly zero: whatever multiplies by the input lands inside the mask, so mask scores say little without the controls
-    ");
+    "#);
 }
 
 #[test]

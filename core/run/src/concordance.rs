@@ -26,8 +26,8 @@ struct Question {
 /// that have a better end, and those of each family), across models on each score and in the
 /// ranking, across the seeds of each model likewise.
 ///
-/// `seeds` holds the positions of models that differ in their seed alone, each group in the
-/// suite's order, models without such company among them; of a group the first stands for the model.
+/// `seeds` holds the positions of models that differ in their seed alone, each group in the suite's
+/// order, models without such company among them; of a group the first stands for the model.
 pub(crate) fn concordance(
     scored: &[ScoredModel<'_>],
     orders: &[Order],

@@ -23,12 +23,12 @@ const STEADY: f64 = 0.8;
 ///
 /// The verdict of a score on a model, by the first rule that applies:
 /// - `describes`: no end of the score is better, so there is nothing to be right about;
-/// - `says nothing here`: the 95% interval of the probability that the oracle beats the random control on
-///   an image reaches down to one half, or lies below it;
-/// - `caution`: there is no oracle or no random control to check it by; or the oracle wins on less than
-///   three quarters of the images; or it does not beat its own values in other places (`shuffled`);
-///   or the explainers' means do not differ (F test of the intraclass correlation); or the mean
-///   over the images is less reliable than 0.8 (ICC(3,k));
+/// - `says nothing here`: the 95% interval of the probability that the oracle beats the random
+///   control on an image reaches down to one half, or lies below it;
+/// - `caution`: there is no oracle or no random control to check it by; or the oracle wins on less
+///   than three quarters of the images; or it does not beat its own values in other places
+///   (`shuffled`); or the explainers' means do not differ (F test of the intraclass correlation);
+///   or the mean over the images is less reliable than 0.8 (ICC(3,k));
 /// - `trust`: none of these.
 ///
 /// Over models: `trust` where every model says so, `says nothing here` where every model does, else
@@ -176,7 +176,7 @@ fn over_models(rows: &[&ReliabilityRow]) -> Option<ReliabilityRow> {
         .into_iter()
         .find(|word| all(word))
         .unwrap_or(CAUTION);
-    let told = format!("oracle above random in {above} of {} models", checked.len());
+    let told = format!("above random in {above} of {} models", checked.len());
     Some(ReliabilityRow {
         dataset: first.dataset.clone(),
         model: "all".to_owned(),
@@ -195,7 +195,7 @@ fn over_models(rows: &[&ReliabilityRow]) -> Option<ReliabilityRow> {
             _ if checked.is_empty() => first.reason.clone(),
             _ => {
                 let trusted = rows.iter().filter(|row| row.verdict == TRUST).count();
-                format!("{told}; to be trusted in {trusted} of {}", rows.len())
+                format!("{told}, trusted in {trusted}")
             }
         },
     })

@@ -13,9 +13,9 @@ const POWER: f64 = 0.8;
 
 /// A row per model and score, from the pairs of explainers that are no controls.
 ///
-/// The smallest difference that is found with 80% power at level 0.05 (two-sided, one test alone) is
-/// that of the paired t test for the median standard deviation of differences and the median number
-/// of images that a pair has in common; for the Wilcoxon test where it is least efficient.
+/// The smallest difference that is found with 80% power at level 0.05 (two-sided, one test alone)
+/// is that of the paired t test for the median standard deviation of differences and the median
+/// number of images that a pair has in common; for the Wilcoxon test where it is least efficient.
 pub(crate) fn resolution(
     scored: &[ScoredModel<'_>],
     differences: &[DifferenceRow],

@@ -104,12 +104,17 @@ pub(crate) fn scored<'a>(
                     values: cell.columns.get(score.id)?.values.as_slice(),
                 })
             };
+            let cells: Vec<ScoredCell<'_>> = cells.iter().filter_map(of).collect();
+            // A score that no explanation here can have, as that of a fit there is none of.
+            if cells.is_empty() {
+                continue;
+            }
             found.push(ScoredModel {
                 dataset: &session.set.id,
                 model: &chosen.label,
                 index,
                 score,
-                cells: cells.iter().filter_map(of).collect(),
+                cells,
             });
         }
     }

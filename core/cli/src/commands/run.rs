@@ -3,6 +3,7 @@
 use xbench_record::ExitCode;
 use xbench_report::{
     Cell, Style, Table, TableColumn, comparison_text, failures_text, leaderboard_text, models_text,
+    trust_text,
 };
 use xbench_run::{ContrastSummary, Estimate, RunError, RunRequest, Summary};
 
@@ -11,6 +12,7 @@ use crate::classification;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::terminal::{complain, emit, emit_json, style};
+use crate::trust;
 use crate::view;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
@@ -61,6 +63,11 @@ fn text_of(summary: &Summary, details: bool, style: &Style) -> String {
     let mut text = leaderboard_text(&view::leaderboard(summary), style);
     text.push('\n');
     text.push_str(&models_text(&classification::lines(summary), style));
+    let trust = trust_text(&trust::lines(summary), &trust::notes(summary), style);
+    if !trust.is_empty() {
+        text.push('\n');
+        text.push_str(&trust);
+    }
     let comparisons = classification::comparisons(summary);
     if !comparisons.is_empty() {
         text.push('\n');

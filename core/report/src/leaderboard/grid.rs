@@ -23,8 +23,8 @@ pub(super) struct Line {
     instead: Option<Cell>,
 }
 
-/// Cells before the scores: rank, group, explainer.
-const LEADING: usize = 3;
+/// Cells before the scores: rank, share of first places, group, explainer.
+const LEADING: usize = 4;
 const GAP: &str = "  ";
 
 impl Grid {
@@ -32,10 +32,11 @@ impl Grid {
         let columns = &view.columns[..layout.scores];
         let mut heading = vec![
             Cell::styled("rank", Emphasis::Bold),
+            first_heading(view, layout),
             Cell::default(),
             Cell::styled("explainer", Emphasis::Bold),
         ];
-        let mut aligns = vec![Align::Left, Align::Left, Align::Left];
+        let mut aligns = vec![Align::Left, Align::Right, Align::Left, Align::Left];
         for column in columns {
             let arrow = column.direction.arrow(style.unicode);
             let gap = if arrow.is_empty() { "" } else { " " };
@@ -172,7 +173,12 @@ impl<'a> ScoreCells<'a> {
 
     fn line(&self, row: &Row, best: &[Option<f64>]) -> Line {
         let style = self.style;
-        let mut cells = vec![self.rank(row), Cell::new(&row.group), self.name(row)];
+        let mut cells = vec![
+            self.rank(row),
+            self.first(row),
+            Cell::new(&row.group),
+            self.name(row),
+        ];
         let instead = match &row.status {
             RowStatus::Incomplete {
                 status,
@@ -219,6 +225,14 @@ impl<'a> ScoreCells<'a> {
             _ => format!("{rank:>4.1}"),
         };
         Cell::styled(text, emphasis)
+    }
+
+    /// Share of first places, two digits; nothing where intervals are left out.
+    fn first(&self, row: &Row) -> Cell {
+        match row.p_first.filter(|_| self.layout.intervals) {
+            Some(share) => Cell::styled(fixed(share, 2, self.style), dim_if(row.control)),
+            None => Cell::default(),
+        }
     }
 
     fn name(&self, row: &Row) -> Cell {
@@ -291,6 +305,7 @@ impl<'a> ScoreCells<'a> {
         let mut cells = vec![
             Cell::default(),
             Cell::default(),
+            Cell::default(),
             Cell::styled("chance level", Emphasis::Dim),
         ];
         for (i, column) in view.columns[..self.layout.scores].iter().enumerate() {
@@ -304,6 +319,16 @@ impl<'a> ScoreCells<'a> {
             cells,
             instead: None,
         }
+    }
+}
+
+/// No heading, and so no column, where no row has a share to show.
+fn first_heading(view: &LeaderboardView, layout: Layout) -> Cell {
+    let mut rows = view.models.iter().flat_map(|model| &model.rows);
+    if layout.intervals && rows.any(|row| row.p_first.is_some()) {
+        Cell::styled("1st", Emphasis::Bold)
+    } else {
+        Cell::default()
     }
 }
 

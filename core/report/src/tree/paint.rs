@@ -10,6 +10,7 @@ use crate::canvas::{Canvas, FAINT_INK, Font, INK, RULE, WHITE};
 use crate::chart::{legend, legend_width};
 use crate::colour::series;
 use crate::figure::checked_size;
+use crate::svg::{baseline, head, hex, rect, text};
 
 const LEAF_GROUND: Rgb<u8> = Rgb([243, 246, 250]);
 const EDGE: Rgb<u8> = Rgb([130, 130, 130]);
@@ -78,13 +79,7 @@ pub fn tree_svg(tree: &DecisionTree, depth: usize) -> Result<String, TreeError> 
     let scene = Scene::of(tree, depth)?;
     checked_size("the tree", scene.width.into(), scene.height.into())?;
     let (width, height) = (scene.width, scene.height);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" font-family=\"'Noto Sans Mono','DejaVu Sans Mono',\
-         monospace\" font-size=\"13.3\">\n<title>{}</title>\n",
-        escaped(&scene.title)
-    );
-    rect(&mut svg, (0, 0, width, height), WHITE, None);
+    let mut svg = head((width, height), &scene.title);
     let title_base = MARGIN + Font::TITLE.height() * 4 / 5;
     text(
         &mut svg,
@@ -171,72 +166,6 @@ fn share_ends(shares: &[f64], width: u32) -> impl Iterator<Item = (u32, u32)> {
         sum += share;
         (left, pixel(sum))
     })
-}
-
-/// From the top of a line of text to the line it stands on.
-fn baseline() -> u32 {
-    Font::BODY.height() * 4 / 5
-}
-
-fn hex(colour: Rgb<u8>) -> String {
-    let [r, g, b] = colour.0;
-    format!("#{r:02x}{g:02x}{b:02x}")
-}
-
-fn rect(
-    svg: &mut String,
-    (x, y, width, height): (u32, u32, u32, u32),
-    fill: Rgb<u8>,
-    stroke: Option<Rgb<u8>>,
-) {
-    let stroke = stroke.map_or_else(String::new, |line| format!(" stroke=\"{}\"", hex(line)));
-    let fill = hex(fill);
-    let _ = writeln!(
-        svg,
-        "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\"{stroke}/>"
-    );
-}
-
-/// Text as wide as the picture's own font makes it: whatever font the viewer has, it stays
-/// within its box.
-fn text(
-    svg: &mut String,
-    (x, y): (u32, u32),
-    anchor: &str,
-    font: Font,
-    colour: Rgb<u8>,
-    words: &str,
-) {
-    let (fill, width) = (hex(colour), font.width(words));
-    let (weight, size) = match font {
-        Font::TITLE => ("bold", 16.6),
-        Font::BOLD => ("bold", 13.3),
-        _ => ("normal", 13.3),
-    };
-    let words = escaped(words);
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" font-weight=\"{weight}\" \
-         font-size=\"{size}\" fill=\"{fill}\" textLength=\"{width}\" \
-         lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\">{words}</text>"
-    );
-}
-
-/// Names come from files: what has a meaning in XML is written as a reference, and what XML does
-/// not allow at all has been taken out by `clean`.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
