@@ -60,6 +60,9 @@ pub struct Split {
     /// Where the planted cause (a watermark that gives the class away) lies: 0 or 1,
     /// `[n, h, w]`. Only `garments-shortcut` has one.
     pub cause: Option<Vec<u8>>,
+    /// Where shapes lie that say nothing about the class: 0 or 1, `[n, h, w]`; `None` when
+    /// the set has none.
+    pub distractors: Option<Vec<u8>>,
     /// File name or line of each row, as people would look for it; may be empty.
     pub names: Vec<String>,
 }
@@ -206,6 +209,15 @@ impl Split {
     pub fn cause(&self, i: usize) -> Option<Vec<bool>> {
         let [_, h, w] = self.plane();
         self.cause.as_ref().map(|all| bits(all, i, h * w))
+    }
+
+    /// The visible distractors' pixels in image `i`, `[h, w]`; `None` when the set has none.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Split::len`].
+    pub fn distractors(&self, i: usize) -> Option<Vec<bool>> {
+        let [_, h, w] = self.plane();
+        self.distractors.as_ref().map(|all| bits(all, i, h * w))
     }
 
     /// Number of rows of each of `n_classes` classes.

@@ -23,12 +23,14 @@ mod evaluate;
 mod explain;
 mod grid;
 mod inspect;
+mod known_cause;
 mod models;
 mod observer;
 mod pool;
 mod publish;
 mod ranks;
 mod reliability;
+mod regions;
 mod reproduction;
 mod resolution;
 mod run;
@@ -57,7 +59,7 @@ pub use score::{
 pub use summary::{
     AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary,
     Classification, ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,
-    OrderSummary, Pairing, ReproductionSummary, Summary,
+    OrderSummary, Pairing, RegionShare, ReproductionSummary, Summary,
 };
 pub use task::TrainingStep;
 pub use train::{TrainRequest, Trained, train};

@@ -58,6 +58,10 @@ pub(crate) fn publish(
         "agreement_groups.csv",
         &group_table(&summary.data_set, &summary.agreement_groups)?,
     )?;
+    if !summary.regions.is_empty() {
+        let table = crate::regions::table(&summary.data_set, &summary.regions)?;
+        write_table(folder, "regions.csv", &table)?;
+    }
     write_table(folder, "classes.csv", &classes(&class_rows(summary))?)?;
     write_table(
         folder,

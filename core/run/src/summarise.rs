@@ -13,12 +13,14 @@ use crate::cells::CellResult;
 use crate::classification::{Answers, classify};
 use crate::concordance::{Order, concordance};
 use crate::contrast::contrasts;
+use crate::known_cause;
 use crate::models::{ModelResult, ReadyModel};
 use crate::ranks::Ranks;
 use crate::reliability::reliability;
 use crate::reproduction::reproduction;
 use crate::resolution::resolution;
 use crate::scored::scored;
+use crate::regions;
 use crate::session::Session;
 use crate::significance::differences;
 use crate::summary::{
@@ -82,6 +84,7 @@ pub(crate) fn summarise(
             .count(),
         agreement: agreement.pairs,
         agreement_groups: agreement.groups,
+        regions: regions::shares(session, results, &resamples),
         contrasts: contrasts(session, results, &resamples),
         resolution: resolution(&scored, &differences),
         concordance: concordance(&scored, &orders(&summaries), &seeds(session), suite.seed),
@@ -269,6 +272,9 @@ fn chance(session: &Session<'_>) -> BTreeMap<String, f64> {
         if !levels.is_empty() {
             let mean = levels.iter().sum::<f64>() / levels.len() as f64;
             chance.insert(score.id.to_owned(), mean);
+        }
+        if let Some(level) = known_cause::chance(session.split(), &session.rows, score.id) {
+            chance.insert(score.id.to_owned(), level);
         }
     }
     chance

@@ -62,6 +62,9 @@ pub struct Summary {
     pub agreement: Vec<AgreementSummary>,
     /// Its mean over the pairs of a model or an explainer, class by class.
     pub agreement_groups: Vec<AgreementGroup>,
+    /// Where in the picture the attribution lies; none without masks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionShare>,
     /// Published figures beside ours.
     pub reproduction: Vec<ReproductionSummary>,
     /// Models compared with other models.
@@ -318,12 +321,31 @@ pub struct AgreementGroup {
     pub of: String,
     /// Name of the class whose rows are counted; all rows where there is none.
     pub class: Option<String>,
+    /// The region of the object whose pixels are compared; the whole picture where there is none.
+    pub region: Option<String>,
     /// Id of the score.
     pub score: String,
     /// Pairs.
     pub pairs: usize,
     /// Mean over rows of the mean over pairs; absent where it applies to no row.
     pub value: Option<Estimate>,
+}
+
+/// The share of an explanation's positive attribution in a region of the object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RegionShare {
+    /// Label of the model.
+    pub model: String,
+    /// Label of the explainer.
+    pub explainer: String,
+    /// Name of the class whose rows are counted; all rows where there is none.
+    pub class: Option<String>,
+    /// `outline`, `inside` or `background`.
+    pub region: String,
+    /// The region's own share of the image.
+    pub area: Option<f64>,
+    /// The share of the positive attribution; absent where no row has one.
+    pub share: Option<Estimate>,
 }
 
 /// Agreement of two maps.

@@ -57,8 +57,10 @@ pub(super) fn textured(random: &mut Random, tone: f64) -> [f64; PIXELS] {
     })
 }
 
-/// Lays three to six distracting shapes on the ground.
-pub(super) fn clutter(random: &mut Random, ground: &mut [f64; PIXELS]) {
+/// Lays three to six distracting shapes on the ground; answers which pixels they cover at least
+/// half of.
+pub(super) fn clutter(random: &mut Random, ground: &mut [f64; PIXELS]) -> [bool; PIXELS] {
+    let mut covered = [false; PIXELS];
     for _ in 0..3 + random.below(4) {
         let centre = (random.range(0.0, 28.0), random.range(0.0, 28.0));
         let size = random.range(2.0, 5.5);
@@ -89,8 +91,10 @@ pub(super) fn clutter(random: &mut Random, ground: &mut [f64; PIXELS]) {
         for (pixel, bits) in shape.iter().enumerate() {
             let share = f64::from(bits.count_ones()) / 16.0;
             ground[pixel] = ground[pixel] * (1.0 - share) + tone * share;
+            covered[pixel] |= share >= 0.5;
         }
     }
+    covered
 }
 
 /// Upper left corner and side of the watermark, in pixels.

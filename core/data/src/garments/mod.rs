@@ -12,7 +12,8 @@
 //!   that neither the input's magnitude nor whatever multiplies by the input lands in
 //!   the mask by itself;
 //! - `garments-plain`: black ground, as in Fashion-MNIST;
-//! - `garments-cluttered`: the textured ground with distracting shapes on it;
+//! - `garments-cluttered`: the textured ground with distracting shapes on it, whose visible
+//!   pixels are [`crate::Split::distractors`];
 //! - `garments-shortcut`: the textured ground and, in the upper left corner, a watermark
 //!   of 4×4 pixels that encodes the class, in both splits; its place is
 //!   [`crate::Split::cause`].
@@ -175,12 +176,13 @@ fn split_digest(split: &Split) -> String {
     digest::hex(&digest::sha256_of(&[pixels, &labels, masks, cause]))
 }
 
-/// One image's pixels, object mask and cause.
+/// One image's pixels, object mask, cause and distractors.
 struct Drawn {
     label: u8,
     pixels: [u8; PIXELS],
     mask: [u8; PIXELS],
     cause: [u8; PIXELS],
+    distractors: [u8; PIXELS],
 }
 
 fn draw_split(variant: Variant, split: u64, count: usize) -> Split {
@@ -215,7 +217,7 @@ fn draw_split(variant: Variant, split: u64, count: usize) -> Split {
     };
     let mut pixels = Vec::with_capacity(count * PIXELS);
     let mut masks = Vec::with_capacity(count * PIXELS);
-    let mut causes = Vec::new();
+    let (mut causes, mut distractors) = (Vec::new(), Vec::new());
     for image in runs.iter().flatten() {
         pixels.extend_from_slice(&image.pixels);
         drawn.labels.push(u16::from(image.label));
@@ -223,10 +225,14 @@ fn draw_split(variant: Variant, split: u64, count: usize) -> Split {
         if variant == Variant::Shortcut {
             causes.extend_from_slice(&image.cause);
         }
+        if variant == Variant::Cluttered {
+            distractors.extend_from_slice(&image.distractors);
+        }
     }
     drawn.values = Values::Pixels(pixels);
     drawn.masks = Masks::Exact(masks);
     drawn.cause = (variant == Variant::Shortcut).then_some(causes);
+    drawn.distractors = (variant == Variant::Cluttered).then_some(distractors);
     drawn
 }
 
@@ -246,13 +252,14 @@ fn draw(variant: Variant, split: u64, index: u64) -> Drawn {
     let (canvas, tone) = Sketch::garment(class, object);
     // One ground for all variants: clutter and watermark come on top of it.
     let mut random = Random::new(&[u64::from(VERSION), split, index, 3]);
+    let mut clutter = [false; PIXELS];
     let behind = match variant {
         Variant::Plain => [0.0; PIXELS],
         Variant::Textured | Variant::Cluttered | Variant::Shortcut => {
             let ground_tone = ground::ground_tone(&mut random, tone);
             let mut behind = ground::textured(&mut random, ground_tone);
             if variant == Variant::Cluttered {
-                ground::clutter(&mut random, &mut behind);
+                clutter = ground::clutter(&mut random, &mut behind);
             }
             behind
         }
@@ -262,12 +269,14 @@ fn draw(variant: Variant, split: u64, index: u64) -> Drawn {
         pixels: [0; PIXELS],
         mask: [0; PIXELS],
         cause: [0; PIXELS],
+        distractors: [0; PIXELS],
     };
     for (pixel, behind) in behind.iter().enumerate() {
         let (tone, cover) = canvas.pixel(pixel);
         let value = tone * cover + behind * (1.0 - cover);
         drawn.pixels[pixel] = (value * 255.0 + 0.5) as u8;
         drawn.mask[pixel] = u8::from(cover >= 0.5);
+        drawn.distractors[pixel] = u8::from(clutter[pixel] && cover < 0.5);
     }
     if variant == Variant::Shortcut {
         for (pixel, value) in ground::watermark(class) {
@@ -527,6 +536,31 @@ mod tests {
             assert_eq!(*seen.entry(mark).or_insert(split.label(i)), split.label(i));
         }
         assert_eq!(seen.len(), 10);
+    }
+
+    #[test]
+    fn distractors_lie_beside_the_garment_where_the_ground_changed() {
+        let textured = draw_split(Variant::Textured, 1, 60);
+        let cluttered = draw_split(Variant::Cluttered, 1, 60);
+        assert!(textured.distractors.is_none() && cluttered.cause.is_none());
+        let mut most = 0;
+        for i in 0..60 {
+            let (Some(distractors), Some(mask)) = (cluttered.distractors(i), cluttered.mask(i))
+            else {
+                panic!("no masks")
+            };
+            let (Some(before), Some(after)) = (textured.pixels(i), cluttered.pixels(i)) else {
+                panic!("no pixels")
+            };
+            assert!((0..PIXELS).all(|p| !(distractors[p] && mask[p])));
+            let changed = (0..PIXELS).filter(|&p| before[p] != after[p]);
+            // Half-covered edges change too; what is marked hardly ever keeps its tone.
+            let marked = distractors.iter().filter(|&&d| d).count();
+            let kept = (0..PIXELS).filter(|&p| distractors[p] && before[p] == after[p]);
+            assert!(changed.count() >= marked - kept.count());
+            most = most.max(marked);
+        }
+        assert!((40..500).contains(&most), "{most}");
     }
 
     #[test]

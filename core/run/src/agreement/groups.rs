@@ -8,14 +8,15 @@ use crate::cells::CellResult;
 use crate::session::Session;
 use crate::summary::{AgreementGroup, Estimate, Pairing};
 
-/// Means over the pairs of each model and of each explainer, for all rows and for the rows of
-/// each class (by label).
+/// Means over the pairs of each model and of each explainer, for all rows and, of the whole picture,
+/// for the rows of each class (by label).
 ///
 /// Controls are left out: what a random map says is no one's opinion.
 pub(super) fn groups(
     session: &Session<'_>,
     results: &[CellResult],
     values: &Values,
+    region: Option<&str>,
     resamples: &Resamples,
 ) -> Vec<AgreementGroup> {
     let (models, explainers) = (&session.checked.models, &session.checked.explainers);
@@ -50,15 +51,20 @@ pub(super) fn groups(
         }
         for (measure, name) in values.measures.iter().enumerate() {
             let means = row_means(values, &members, measure);
-            let columns = by_class(&means, &labels, session.set.classes.len());
+            let classes = match region {
+                Some(_) => &[][..],
+                None => &session.set.classes,
+            };
+            let columns = by_class(&means, &labels, classes.len());
             let slices: Vec<&[Option<f64>]> = columns.iter().map(Vec::as_slice).collect();
             let intervals = mean_intervals_masked(&slices, resamples);
-            let all_and_each = std::iter::once(None).chain(session.set.classes.iter().map(Some));
+            let all_and_each = std::iter::once(None).chain(classes.iter().map(Some));
             for (class, value) in all_and_each.zip(intervals) {
                 found.push(AgreementGroup {
                     pairing,
                     of: owner.label.clone(),
                     class: class.cloned(),
+                    region: region.map(str::to_owned),
                     score: name.id().to_owned(),
                     pairs: members.len(),
                     value: value.map(Estimate::from),

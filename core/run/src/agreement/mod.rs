@@ -1,6 +1,7 @@
 //! Do maps say the same? Between explainers of one model, between models for one explainer, and
 //! between seeds of one model; over all rows and class by class.
 
+mod by_region;
 mod groups;
 mod table;
 
@@ -11,9 +12,11 @@ use xbench_stats::{Resamples, mean_intervals_masked};
 use xbench_suite::Chosen;
 
 use crate::cells::CellResult;
+use crate::regions::{REGIONS, regions_of};
 use crate::session::Session;
 use crate::summary::{AgreementGroup, AgreementSummary, Estimate, Pairing};
 
+use by_region::by_region;
 use groups::groups;
 pub(crate) use table::group_table;
 
@@ -108,7 +111,18 @@ pub(crate) fn agreement(
             });
         }
     }
-    found.groups = groups(session, results, &values, resamples);
+    found.groups = groups(session, results, &values, None, resamples);
+    if values.measures.contains(&Measure::Spearman) {
+        let rows = session.rows.iter();
+        let regions: Vec<Option<Vec<u8>>> = rows.map(|&row| regions_of(session, row)).collect();
+        let parts = by_region(&maps, shape, &values.pairs, &settings, &regions);
+        for (name, part) in REGIONS.iter().zip(&parts) {
+            let some = groups(session, results, part, Some(name), resamples);
+            found
+                .groups
+                .extend(some.into_iter().filter(|group| group.value.is_some()));
+        }
+    }
     found
 }
 

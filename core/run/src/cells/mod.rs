@@ -260,5 +260,19 @@ fn close(session: &Session<'_>, work: Work<'_>) -> CellResult {
     if let Some(model) = model {
         across::across_images(session, model, &mut result);
     }
+    let known = crate::known_cause::columns(
+        session.split(),
+        &session.rows,
+        session.layout().plane(),
+        &result.attributions,
+        session.checked.explanation_scores().map(|score| score.id),
+    );
+    for (id, column) in known {
+        let column = Column {
+            values: column.values,
+            reasons: column.reasons,
+        };
+        result.columns.insert(id, column);
+    }
     result
 }

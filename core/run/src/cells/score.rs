@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use xbench_data::Masks;
+use xbench_metrics::localisation::known_region;
 use xbench_metrics::{Family, ScoreInfo};
 use xbench_record::{Column, ColumnKey, ScoreColumns, Status};
 use xbench_suite::canonical_json;
@@ -48,6 +49,7 @@ pub(super) fn score(
         .explanation_scores()
         .filter(|score| has_masks || !score.needs.mask)
         .filter(|score| score.id != super::explain::LOCAL_FIT && !super::challenge::is_here(score))
+        .filter(|score| known_region(score.id).is_none())
         .map(|score| (score, column_key(session, score)))
         .collect();
     let mut jobs: Vec<Job<'_>> = Vec::new();

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
+use xbench_metrics::localisation::known_region;
 use xbench_metrics::{
     Family, NotApplicable, RankedMagnitude, RankedMap, Score, ScoreInfo, find, reduce_channels,
 };
@@ -258,5 +259,9 @@ pub(crate) fn is_of_map(info: &ScoreInfo) -> bool {
         Family::Localisation | Family::Faithfulness | Family::Complexity | Family::Axiomatic
     );
     // An explainer tells the fit of its own surrogate.
-    family && !info.needs.explainer && info.id != "local_fit"
+    family
+        && !info.needs.explainer
+        && info.id != "local_fit"
+        // The host knows the region, and needs no worker to compare.
+        && known_region(info.id).is_none()
 }

@@ -1,5 +1,6 @@
 //! Which scores can be computed for arrays of attributions.
 
+use xbench_metrics::localisation::{KnownRegion, known_region};
 use xbench_metrics::{Family, ScoreInfo, catalogue};
 use xbench_suite::{Perturbation, Scores, Suite};
 
@@ -38,6 +39,9 @@ pub(super) fn read(scores: &str, perturbation: &str) -> Result<(Scores, Perturba
 pub(super) struct Given {
     pub(super) masks: bool,
     pub(super) model: bool,
+    /// Whether the set knows a planted cause, and distractors.
+    pub(super) cause: bool,
+    pub(super) distractors: bool,
 }
 
 /// The scores to compute, and those of the wanted groups that cannot be.
@@ -98,7 +102,16 @@ pub(super) fn choose(
 
 /// Why a score cannot be computed of arrays alone, and what to do about it.
 fn obstacle(score: &ScoreInfo, given: Given) -> Option<(&'static str, &'static str)> {
-    if !is_of_map(score) {
+    if let Some(region) = known_region(score.id) {
+        let is_there = match region {
+            KnownRegion::Cause => given.cause,
+            KnownRegion::Distractors => given.distractors,
+        };
+        (!is_there).then_some((
+            "needs a set that knows its cause or its distractors",
+            "take garments-shortcut or garments-cluttered",
+        ))
+    } else if !is_of_map(score) {
         Some((
             "is not a score of one map",
             "run a suite for what compares maps, explains anew or measures the model",
@@ -121,7 +134,13 @@ mod tests {
 
     fn chosen(scores: &str, masks: bool, model: bool) -> Result<Vec<&'static str>, String> {
         let (wanted, _) = read(scores, "{}").map_err(|error| error.to_string())?;
-        choose(&wanted, Given { masks, model })
+        let given = Given {
+            masks,
+            model,
+            cause: false,
+            distractors: false,
+        };
+        choose(&wanted, given)
             .map(|(chosen, _)| chosen.iter().map(|score| score.id).collect())
             .map_err(|error| error.to_string())
     }
@@ -150,6 +169,8 @@ mod tests {
         );
         let error = chosen("gini,deletion_auc", true, false).unwrap_err();
         assert!(error.contains("name it with --model"), "{error}");
+        let error = chosen("shortcut_auroc", true, true).unwrap_err();
+        assert!(error.contains("garments-shortcut"), "{error}");
         let error = chosen("ssim", true, true).unwrap_err();
         assert!(error.contains("run a suite"), "{error}");
         let error = chosen("agreement", true, true).unwrap_err();

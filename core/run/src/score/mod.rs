@@ -20,6 +20,7 @@ use xbench_stats::{DEFAULT_DRAWS, Resamples, mean_intervals_masked};
 use crate::bench::{Search, load_data};
 use crate::error::RunError;
 use crate::evaluate::{Column, Images, NoModel, Probed, ScoreSettings, Shared, score_chunk};
+use crate::known_cause;
 use crate::observer::Observer;
 use crate::session::{columns_of, masks_of, score_settings};
 use crate::summary::Estimate;
@@ -169,12 +170,14 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
     let given = choice::Given {
         masks: !maps.masks.is_empty(),
         model: request.model.is_some(),
+        cause: split.cause.is_some(),
+        distractors: split.distractors.is_some(),
     };
     let (infos, left_out) = choice::choose(&wanted, given)?;
     let ids: Vec<String> = infos.iter().map(|info| info.id.to_owned()).collect();
     let settings = score_settings(&perturbation, request.seed, columns_of(split));
     let mut targets = Vec::new();
-    let (model, columns) = match &request.model {
+    let (model, mut columns) = match &request.model {
         Some(model) => {
             let asked = ask::Asked::open(request, model, &set, (split, &rows), observer)?;
             targets = explained_classes(request, &asked, &set, split, &rows)?;
@@ -183,6 +186,19 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
         }
         None => (None, without_model(&maps, &rows, &ids, &settings)),
     };
+    let wanted = ids.iter().map(String::as_str);
+    columns.extend(known_cause::columns(
+        split,
+        &rows,
+        maps.shape,
+        &maps.values,
+        wanted,
+    ));
+    let mut columns = summarised(&infos, columns, &maps, request.seed, rows.len());
+    for column in &mut columns {
+        let level = known_cause::chance(split, &rows, column.score.id);
+        column.chance = column.chance.or(level);
+    }
     Ok(ScoredArrays {
         data_set: set.id.clone(),
         split: request.split.clone(),
@@ -190,7 +206,7 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
         classes: set.classes.clone(),
         model,
         targets,
-        columns: summarised(&infos, columns, &maps, request.seed, rows.len()),
+        columns,
         left_out,
         rows,
     })
@@ -495,6 +511,8 @@ mod tests {
         let given = choice::Given {
             masks: true,
             model: false,
+            cause: false,
+            distractors: false,
         };
         let (infos, _) = choice::choose(&wanted, given).unwrap();
         let ids: Vec<String> = infos.iter().map(|info| info.id.to_owned()).collect();

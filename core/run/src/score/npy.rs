@@ -26,7 +26,8 @@ struct Content {
 
 impl Content {
     fn read(path: &Path) -> Result<Self, RunError> {
-        let file = std::fs::File::open(path).map_err(at(path))?;
+        let file = std::fs::File::open(path)
+            .map_err(|error| refused(path, &format!("cannot be opened: {error}")))?;
         let mut bytes = Vec::new();
         // Not by the length in the file system: a device says 0 and never ends.
         file.take(LARGEST + 1)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use xbench_data::{DataSet, Selection, Split, select};
 
-use crate::error::{RunError, at};
+use crate::error::RunError;
 
 /// How the rows are told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,7 +75,8 @@ pub(super) fn chosen_rows(
 
 /// Row numbers, one a line; of a CSV file the first field, its header skipped.
 fn listed(path: &Path, len: usize) -> Result<Vec<usize>, RunError> {
-    let text = std::fs::read_to_string(path).map_err(at(path))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| RunError::Flag(format!("{}: {error}", path.display())))?;
     let mut rows = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let field = line.split(',').next().unwrap_or_default().trim();
