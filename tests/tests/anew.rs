@@ -153,8 +153,8 @@ version: 1
 data: {set: garments, split: test, select: {balanced: 20}}
 accuracy: same
 models:
-  - {model: lenet, train: {epochs: 2}}
-  - {model: lenet, train: {epochs: 2, labels: shuffled}, name: lenet-shuffled}
+  - {model: lenet, preset: published, train: {epochs: 2}}
+  - {model: lenet, preset: published, train: {epochs: 2, labels: shuffled}, name: lenet-shuffled}
 explainers: [saliency]
 controls: [random]
 scores: [data_randomisation, mprt]
