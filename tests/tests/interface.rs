@@ -46,7 +46,7 @@ fn run_interface_suite(folder: &Path, flags: &[&str]) -> std::process::Output {
 #[test]
 fn help_shows_every_flag_with_examples() {
     insta::assert_snapshot!("help", stdout(xbench().arg("--help")));
-    for command in ["run", "explain", "train", "plan"] {
+    for command in ["run", "explain", "score", "train", "plan"] {
         let help = stdout(xbench().args([command, "--help"]));
         insta::assert_snapshot!(format!("help-{command}"), help);
     }

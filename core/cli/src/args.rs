@@ -57,7 +57,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Suite(SuiteCommand),
     /// List the scores: formula, direction, range, source
-    Scores(FormatArgs),
+    Scores(ScoresArgs),
     /// Serve requests of the host (started by xbench itself)
     #[command(hide = true)]
     Worker,
@@ -111,6 +111,16 @@ pub(crate) struct FormatArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoresArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// As the page `docs/scores.md`
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) markdown: bool,
 }
 
 /// Where plugins and data are looked for.

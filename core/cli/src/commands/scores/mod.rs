@@ -1,15 +1,21 @@
 //! `xbench scores`.
 
+mod markdown;
+
 use xbench_metrics::catalogue;
 use xbench_record::ExitCode;
 use xbench_report::{ScoreRow, catalogue_text};
 use xbench_run::RunError;
 
-use crate::args::{Format, FormatArgs};
+use crate::args::{Format, ScoresArgs};
 use crate::terminal::{emit, emit_json, style};
 use crate::view::direction;
 
-pub(crate) fn scores(args: &FormatArgs) -> Result<ExitCode, RunError> {
+pub(crate) fn scores(args: &ScoresArgs) -> Result<ExitCode, RunError> {
+    if args.markdown {
+        emit(&markdown::page())?;
+        return Ok(ExitCode::Fine);
+    }
     if args.format == Format::Json {
         emit_json(&catalogue())?;
         return Ok(ExitCode::Fine);
