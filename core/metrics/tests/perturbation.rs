@@ -312,11 +312,12 @@ fn solved_directly(height: usize, width: usize, values: &[f32], missing: &[bool]
             .max_by(|&a, &b| rows[a][pivot].abs().total_cmp(&rows[b][pivot].abs()))
             .unwrap();
         rows.swap(pivot, best);
-        for row in 0..n {
-            if row != pivot {
-                let factor = rows[row][pivot] / rows[pivot][pivot];
-                for column in pivot..=n {
-                    rows[row][column] -= factor * rows[pivot][column];
+        let eliminated = rows[pivot].clone();
+        for (number, row) in rows.iter_mut().enumerate() {
+            if number != pivot {
+                let factor = row[pivot] / eliminated[pivot];
+                for (value, other) in row.iter_mut().zip(&eliminated) {
+                    *value -= factor * other;
                 }
             }
         }

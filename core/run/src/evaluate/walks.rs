@@ -321,10 +321,8 @@ impl Planner<'_> {
                 missing[pixel as usize] = true;
             }
             before = count;
-            let channels = filled.chunks_exact_mut(area);
-            let solved = channels
-                .map(|channel| imputer.fill(channel, &missing))
-                .collect::<Result<(), _>>();
+            let mut channels = filled.chunks_exact_mut(area);
+            let solved = channels.try_for_each(|channel| imputer.fill(channel, &missing));
             if solved.is_err() {
                 return Ok(Vec::new());
             }
