@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use xbench_abi::{XB_EXT_BIASES, XB_EXT_FORWARD_FROM, XB_EXT_MODIFIED_VJP, xb_owned, xb_tensor};
 
-use super::{LoadedModel, Pullback, function, pieces};
+use super::{LoadedModel, Pullback, Wanted, function, pieces};
 use crate::call::CallFrame;
 use crate::error::Fault;
 use crate::owned::OwnedOutput;
@@ -28,17 +28,14 @@ impl LoadedModel {
         frame: &CallFrame,
         (x, dy): (&xb_tensor, &xb_tensor),
         rule: &Rule<'_>,
-        rows: usize,
-        layer: Option<&CStr>,
-        want_activation: bool,
-        max_rows: usize,
+        wanted: &Wanted<'_>,
     ) -> Result<Pullback, Fault> {
         let table = self
             .tables
             .modified_vjp
             .ok_or_else(|| Fault::unsupported(&XB_EXT_MODIFIED_VJP.to_string_lossy()))?;
         let function = function!(table, run)?;
-        let wrt = layer.map_or(std::ptr::null(), CStr::as_ptr);
+        let wrt = wanted.layer.map_or(std::ptr::null(), CStr::as_ptr);
         let pass = |piece: &Range<usize>, activation, gradient| {
             // SAFETY: all were checked and outlive the call; the function belongs to the object.
             unsafe {
@@ -61,8 +58,7 @@ impl LoadedModel {
                 )
             }
         };
-        let what = "modified_vjp";
-        self.pull_back(what, frame, rows, layer, want_activation, max_rows, &pass)
+        self.pull_back("modified_vjp", frame, wanted, &pass)
     }
 
     /// The outputs that `rows` rows of a checked `value` of a layer lead to, into a checked `y`.

@@ -24,7 +24,7 @@ use xbench_plugin::TreeEnsemble;
 pub use self::change::FitMonitor;
 pub(crate) use self::inner::Rule;
 use self::read::{read_layers, read_linear, read_names, read_spec};
-pub(crate) use self::run::pieces;
+pub(crate) use self::run::{Wanted, pieces};
 use crate::call::{CallFrame, CallSettings};
 use crate::error::{Fault, PluginError};
 use crate::load::Object;

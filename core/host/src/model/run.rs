@@ -19,6 +19,17 @@ use crate::owned::OwnedOutput;
 use crate::spec::LinearHead;
 use crate::tensor::{Lent, check_finite, check_finite_tensor};
 
+/// What is asked of a backward pass.
+pub(crate) struct Wanted<'l> {
+    pub(crate) rows: usize,
+    /// None for the input.
+    pub(crate) layer: Option<&'l CStr>,
+    /// Whether the value of the same pass is wanted too.
+    pub(crate) activation: bool,
+    /// Most rows of one call; 0 for no limit.
+    pub(crate) max_rows: usize,
+}
+
 impl LoadedModel {
     /// Predicts `rows` rows of a checked `x` into a checked `y`.
     pub(crate) fn run_predict(
@@ -118,7 +129,13 @@ impl LoadedModel {
                 )
             }
         };
-        self.pull_back("vjp", frame, rows, layer, want_activation, max_rows, &pass)
+        let wanted = Wanted {
+            rows,
+            layer,
+            activation: want_activation,
+            max_rows,
+        };
+        self.pull_back("vjp", frame, &wanted, &pass)
     }
 
     /// Joins the gradients, and where wanted the activations, that `pass` gives of each piece.
@@ -126,12 +143,15 @@ impl LoadedModel {
         &self,
         what: &str,
         frame: &CallFrame,
-        rows: usize,
-        layer: Option<&CStr>,
-        want_activation: bool,
-        max_rows: usize,
+        wanted: &Wanted<'_>,
         pass: &dyn Fn(&Range<usize>, *mut *mut xb_owned, *mut *mut xb_owned) -> xb_status,
     ) -> Result<Pullback, Fault> {
+        let &Wanted {
+            rows,
+            layer,
+            activation: want_activation,
+            max_rows,
+        } = wanted;
         // A model may differentiate to layers that it does not list; then any shape is taken.
         let shape: Option<&[usize]> = match layer {
             None => Some(&self.said.spec.input_shape),

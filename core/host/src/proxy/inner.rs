@@ -10,7 +10,7 @@ use xbench_abi::{
 use super::{State, serve};
 use crate::call::CallFrame;
 use crate::error::Fault;
-use crate::model::Rule;
+use crate::model::{Rule, Wanted};
 
 /// The proxy's table, with the model's names of rules.
 ///
@@ -90,17 +90,15 @@ unsafe extern "C" fn on_modified_vjp(
                 forward += rows;
             }
             state.count(forward, rows);
-            let layer = (!wrt.is_null()).then(|| CStr::from_ptr(wrt));
-            let wanted = !activation.is_null();
-            let pulled = state.model.run_modified_vjp(
-                frame,
-                (&*x, &*dy),
-                &rule,
+            let wanted = Wanted {
                 rows,
-                layer,
-                wanted,
-                state.max_rows,
-            )?;
+                layer: (!wrt.is_null()).then(|| CStr::from_ptr(wrt)),
+                activation: !activation.is_null(),
+                max_rows: state.max_rows,
+            };
+            let pulled = state
+                .model
+                .run_modified_vjp(frame, (&*x, &*dy), &rule, &wanted)?;
             if let Some(value) = pulled.activation {
                 *activation = value.into_raw();
             }
