@@ -5,6 +5,7 @@ mod classification;
 mod commands;
 mod pictures;
 mod progress;
+mod tabular;
 mod terminal;
 mod trust;
 mod view;

@@ -11,6 +11,7 @@ use xbench_report::{
 use xbench_run::{ModelSummary, RunError, Summary};
 
 use crate::classification;
+use crate::tabular;
 
 /// Writes the pictures of a run, or of a part of it, into its folder of results.
 pub(crate) fn write(summary: &Summary) -> Result<(), RunError> {
@@ -42,6 +43,14 @@ pub(crate) fn write(summary: &Summary) -> Result<(), RunError> {
                 picture.and_then(|picture| encode_png(&picture)),
             )?;
         }
+    }
+    for (name, picture) in tabular::pictures(summary) {
+        let pictures = folder.join("pictures");
+        make(&pictures)?;
+        keep(
+            &pictures.join(format!("{name}.png")),
+            picture.and_then(|picture| encode_png(&picture)),
+        )?;
     }
     let comparisons = classification::comparisons(summary);
     if !comparisons.is_empty() {

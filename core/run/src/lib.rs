@@ -1,12 +1,13 @@
 //! Runs suites, explains pictures, trains models: the one place where all meets.
 //!
-//! A run goes through stages, each a module: `bench` finds plugins and data, `session` holds
-//! the checked suite against them, `models` loads the models and collects their predictions,
-//! `cells` has explanations computed and scored by workers (`pool` on this side of the pipe,
-//! `worker` on the other, `task` between them, `evaluate` for the scores that need the model),
-//! `timing` measures costs with nothing else running, `agreement`, `ranks`, the statistics on `scored`
-//! (`significance`, `resolution`, `concordance`, `reliability`) and `summarise` derive the `summary`
-//! that the tables show, `publish` writes it. Whatever the store has already is not computed again.
+//! A run goes through stages, each a module: `bench` finds plugins and data, `session` holds the
+//! checked suite against them, `models` loads the models and collects their predictions, `cells`
+//! has explanations computed and scored by workers (`pool` on this side of the pipe, `worker` on
+//! the other, `task` between them, `evaluate` for the scores that need the model), `timing`
+//! measures costs with nothing else running, `agreement`, `ranks`, the statistics on `scored`
+//! (`significance`, `resolution`, `concordance`, `reliability`) and `summarise` derive the
+//! `summary` that the tables show, `publish` writes it. Whatever the store has already is not
+//! computed again.
 
 mod agreement;
 mod arrays;
@@ -29,8 +30,8 @@ mod observer;
 mod pool;
 mod publish;
 mod ranks;
-mod reliability;
 mod regions;
+mod reliability;
 mod reproduction;
 mod resolution;
 mod run;
@@ -40,6 +41,7 @@ mod session;
 mod significance;
 mod summarise;
 mod summary;
+mod tables;
 mod task;
 mod timing;
 mod train;
@@ -61,6 +63,7 @@ pub use summary::{
     Classification, ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,
     OrderSummary, Pairing, RegionShare, ReproductionSummary, Summary,
 };
+pub use tables::TableExplanations;
 pub use task::TrainingStep;
 pub use train::{TrainRequest, Trained, train};
 pub use worker::serve;

@@ -16,13 +16,14 @@ use crate::contrast::contrasts;
 use crate::known_cause;
 use crate::models::{ModelResult, ReadyModel};
 use crate::ranks::Ranks;
+use crate::regions;
 use crate::reliability::reliability;
 use crate::reproduction::reproduction;
 use crate::resolution::resolution;
 use crate::scored::scored;
-use crate::regions;
 use crate::session::Session;
 use crate::significance::differences;
+use crate::tables::tables;
 use crate::summary::{
     CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
 };
@@ -98,6 +99,7 @@ pub(crate) fn summarise(
             .cloned()
             .chain(without_imagenet(session, models))
             .collect(),
+        tables: tables(session, models, results),
         folder: session.store.folder().to_owned(),
         parts: Vec::new(),
     }

@@ -9,6 +9,8 @@ use xbench_metrics::classification::ConfusionMatrix;
 use xbench_record::table::{ConcordanceRow, DifferenceRow, ReliabilityRow, ResolutionRow};
 use xbench_stats::Interval;
 
+use crate::tables::TableExplanations;
+
 /// A value with its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
@@ -83,6 +85,9 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Cells that failed, crashed or timed out.
     pub failed_cells: usize,
+    /// Attributions of a table's columns beside their values, for pictures; empty for images.
+    #[serde(skip)]
+    pub tables: Vec<TableExplanations>,
     /// The folder of results.
     pub folder: PathBuf,
     /// Further parts of the suite; empty where it has none.
