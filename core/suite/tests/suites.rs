@@ -303,10 +303,16 @@ fn settings_of_perturbation_are_checked_and_have_defaults() {
         Suite::from_str("s.yaml", &text).unwrap().perturbation
     };
     let defaults = of("");
-    assert_eq!((defaults.steps, defaults.patch, defaults.samples), (28, 4, 10));
+    assert_eq!(
+        (defaults.steps, defaults.patch, defaults.samples),
+        (28, 4, 10)
+    );
     assert_eq!(defaults.road_shares.len(), 9);
     let set = of("removal_shares: [0.5], road_noise: 0, patch: 1");
-    assert_eq!((set.removal_shares, set.road_noise, set.patch), (vec![0.5], 0.0, 1));
+    assert_eq!(
+        (set.removal_shares, set.road_noise, set.patch),
+        (vec![0.5], 0.0, 1)
+    );
     assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{patch: 0, sensitivity_shares: [], removal_shares: [0.1, 1.5], road_noise: -1, gap_noise: 0, samples: 0, segments: 1}}\n")), @r#"
     s.yaml:6:23: "patch" is 0
       give a whole number from 1 to 256
@@ -360,11 +366,7 @@ fn a_score_is_identified_by_the_settings_it_uses() {
             "{}",
             score.id
         );
-        let same = [
-            "completeness",
-            "faithfulness_correlation",
-            "sensitivity_n",
-        ];
+        let same = ["completeness", "faithfulness_correlation", "sensitivity_n"];
         if perturbed && score.needs.model {
             assert_eq!(
                 fields == of(&changed, score.id),
