@@ -15,8 +15,17 @@ pub(crate) fn plugins(sources: &Path, release: &Path) -> Result<(), String> {
 
 /// As [`plugins`], into a folder of choice.
 pub(crate) fn plugins_into(sources: &Path, release: &Path, into: &Path) -> Result<(), String> {
+    let mut known: Vec<PathBuf> = Vec::new();
     for folder in crates_with_manifest(sources)? {
         let name = folder.file_name().ok_or("a plugin folder has no name")?;
+        if let Some(other) = known.iter().find(|other| other.file_name() == Some(name)) {
+            return Err(format!(
+                "{} and {} would be put together in one folder; rename one of them",
+                other.display(),
+                folder.display()
+            ));
+        }
+        known.push(folder.clone());
         assemble(&folder, release, &into.join(name))
             .map_err(|error| format!("cannot assemble the plugin {}: {error}", folder.display()))?;
     }
