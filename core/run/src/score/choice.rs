@@ -175,7 +175,7 @@ mod tests {
         assert!(error.contains("run a suite"), "{error}");
         let error = chosen("agreement", true, true).unwrap_err();
         assert!(error.contains("none of the scores"), "{error}");
-        let error = chosen("ginny", true, true).unwrap_err();
+        let error = chosen("ginii", true, true).unwrap_err();
         assert!(error.contains("gini"), "{error}");
         assert!(chosen("", true, true).is_err());
         assert!(read("gini", "{steps: 1}").is_err());
