@@ -2,17 +2,20 @@
 
 use image::RgbImage;
 use xbench_report::{
-    Contribution, DependencePlot, TabularAttributions, Waterfall, beeswarm_image,
-    FigureError, dependence_image, strongest_interaction, summary_bar_image, waterfall_image,
+    Contribution, DependencePlot, FigureError, TabularAttributions, Waterfall, beeswarm_image,
+    dependence_image, strongest_interaction, summary_bar_image, waterfall_image,
 };
 use xbench_run::{Summary, TableExplanations};
 
 /// Features with a line of their own.
 const MOST: usize = 20;
+/// The same where each has a bar per explainer, of which so many have a colour of their own.
+const MOST_COMPARED: usize = 8;
+const MOST_SERIES: usize = 6;
 
 /// Pictures of a run on a table, with the names of their files less `.png`: for each model and
 /// explainer a beeswarm, the feature of the greatest effect along its values, and how the first row
-/// comes to its output; for each model the mean effect of its features by every explainer.
+/// comes to its output; for each model the mean effect of its features by the first explainers.
 pub(crate) fn pictures(summary: &Summary) -> Vec<(String, Result<RgbImage, FigureError>)> {
     let mut pictures = Vec::new();
     for table in &summary.tables {
@@ -34,17 +37,21 @@ pub(crate) fn pictures(summary: &Summary) -> Vec<(String, Result<RgbImage, Figur
     for model in &summary.models {
         let own = summary.tables.iter().filter(|t| t.model == model.model);
         let series: Vec<(String, TabularAttributions)> = own
+            .take(MOST_SERIES)
             .map(|table| (table.explainer.clone(), shares(shown(summary, table))))
             .collect();
         if !series.is_empty() {
-            let title = format!("{} on {}: share of the effect", model.model, summary.data_set);
+            let title = format!(
+                "{} on {}: share of the effect",
+                model.model, summary.data_set
+            );
             let series: Vec<(&str, &TabularAttributions)> = series
                 .iter()
                 .map(|(name, table)| (name.as_str(), table))
                 .collect();
             pictures.push((
                 format!("{}-features", model.model),
-                summary_bar_image(&title, &series, MOST),
+                summary_bar_image(&title, &series, MOST_COMPARED),
             ));
         }
     }
@@ -73,7 +80,7 @@ fn shares(mut table: TabularAttributions) -> TabularAttributions {
     if mean > 0.0 && mean.is_finite() {
         table.attributions.iter_mut().for_each(|a| *a /= mean);
     }
-    table.unit = "mean magnitude, as a share of all".to_owned();
+    table.unit = "share of all attribution".to_owned();
     table
 }
 
