@@ -23,10 +23,10 @@ use crate::resolution::resolution;
 use crate::scored::scored;
 use crate::session::Session;
 use crate::significance::differences;
-use crate::tables::tables;
 use crate::summary::{
     CellSummary, Classification, Estimate, ExamplePicture, ModelSummary, Summary,
 };
+use crate::tables::tables;
 
 /// Derives everything from the results of cells and models.
 pub(crate) fn summarise(
