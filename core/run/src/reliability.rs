@@ -2,6 +2,8 @@
 //! is known, and by whether it tells explainers apart at all.
 
 use rayon::prelude::*;
+use xbench_metrics::Family;
+use xbench_metrics::localisation::known_region;
 use xbench_record::table::ReliabilityRow;
 use xbench_stats::{Effect, cohen_dz, icc, krippendorff_alpha, superiority};
 
@@ -54,7 +56,15 @@ pub(crate) fn reliability(scored: &[ScoredModel<'_>]) -> Vec<ReliabilityRow> {
 
 fn of_model(model: &ScoredModel<'_>) -> ReliabilityRow {
     let sign = model.sign();
-    let oracle = model.role(Role::Oracle);
+    // The object's mask is the answer to questions about the object alone: not to where a planted
+    // cause lies, nor to how a map changes when image or model do, which the mask never does.
+    let oracle = model.role(Role::Oracle).filter(|_| {
+        known_region(model.score.id).is_none()
+            && !matches!(
+                model.score.family,
+                Family::Robustness | Family::Randomisation | Family::Axiomatic
+            )
+    });
     let beats = |other: Option<&ScoredCell<'_>>| {
         let (sign, oracle, other) = (sign?, oracle?, other?);
         let turned = |cell: &ScoredCell<'_>| -> Vec<Option<f64>> {

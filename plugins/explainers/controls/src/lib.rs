@@ -1,5 +1,5 @@
 //! Reference maps that explain nothing about a model: random, constant, edges, brightness, centre,
-//! and the mask.
+//! the mask, and the mask in other places.
 //!
 //! They are the rows of a leaderboard that a method has to beat. None asks the model anything; all
 //! but `random` and `constant` can score well on images whose object is bright and in the middle,
@@ -14,6 +14,7 @@ mod image;
 mod input_magnitude;
 mod oracle;
 mod random;
+mod shuffled;
 mod sobel;
 
 pub use centre_gaussian::{CentreGaussian, CentreGaussianParams};
@@ -21,6 +22,7 @@ pub use constant::Constant;
 pub use input_magnitude::InputMagnitude;
 pub use oracle::Oracle;
 pub use random::Random;
+pub use shuffled::Shuffled;
 pub use sobel::Sobel;
 
 xbench_plugin::export! {
@@ -30,4 +32,5 @@ xbench_plugin::export! {
     explainer InputMagnitude;
     explainer CentreGaussian;
     explainer Oracle;
+    explainer Shuffled;
 }

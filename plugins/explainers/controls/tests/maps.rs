@@ -110,6 +110,28 @@ fn the_oracle_is_the_mask_and_asks_for_one() {
     }
 }
 
+/// As many pixels as the mask has, in other places, and others again for another seed.
+#[test]
+fn the_shuffled_oracle_keeps_the_area_alone() {
+    let mut rows = rows(2);
+    let why = fails::<Blank>("org.xbench.shuffled", "{}", &rows);
+    assert!(why.contains("mask"), "{why}");
+    let mask: Vec<u8> = (0..2 * PIXELS).map(|i| u8::from(i % 3 == 0)).collect();
+    rows.mask = Some(mask.clone());
+    let map = explain::<Blank>("org.xbench.shuffled", "{}", &rows);
+    for row in 0..2 {
+        let sums: Vec<f32> = (0..PIXELS)
+            .map(|pixel| map[row * ROW + pixel] + map[row * ROW + PIXELS + pixel])
+            .collect();
+        let own = &mask[row * PIXELS..][..PIXELS];
+        let inside = own.iter().filter(|&&m| m == 1).count();
+        assert_eq!(sums.iter().filter(|&&v| v == 1.0).count(), inside);
+        assert_eq!(sums.iter().filter(|&&v| v == 0.0).count(), PIXELS - inside);
+    }
+    rows.seed.iter_mut().for_each(|seed| *seed += 1000);
+    assert_ne!(map, explain::<Blank>("org.xbench.shuffled", "{}", &rows));
+}
+
 #[test]
 fn a_row_s_result_does_not_depend_on_its_neighbours() {
     let mut all = rows(5);
@@ -121,6 +143,7 @@ fn a_row_s_result_does_not_depend_on_its_neighbours() {
         "input-magnitude",
         "centre-gaussian",
         "oracle",
+        "shuffled",
     ] {
         let id = format!("org.xbench.{short}");
         let together = explain::<Blank>(&id, "{}", &all);
