@@ -24,27 +24,25 @@ pub(crate) fn json(name: &str) -> Value {
 
 /// The tensor's values, [rows, ...].
 pub(crate) fn floats(tensors: &[u8], name: &str) -> Vec<f32> {
-    known(tensors, name).unwrap_or_else(|| panic!("there is no {name}"))
-}
-
-/// The tensor's values, [rows, ...], where it is there.
-pub(crate) fn known(tensors: &[u8], name: &str) -> Option<Vec<f32>> {
-    let bytes = data(tensors, name)?.as_chunks::<4>().0;
-    let values = bytes.iter().map(|&four| f32::from_le_bytes(four));
-    Some(values.collect())
+    let bytes = data(tensors, name).as_chunks::<4>().0;
+    bytes.iter().map(|&four| f32::from_le_bytes(four)).collect()
 }
 
 /// The tensor's values, [rows].
 pub(crate) fn integers(tensors: &[u8], name: &str) -> Vec<i64> {
-    let bytes = data(tensors, name).unwrap_or_else(|| panic!("there is no {name}"));
-    let bytes = bytes.as_chunks::<8>().0;
-    let values = bytes.iter().map(|&eight| i64::from_le_bytes(eight));
-    values.collect()
+    let bytes = data(tensors, name).as_chunks::<8>().0;
+    bytes
+        .iter()
+        .map(|&eight| i64::from_le_bytes(eight))
+        .collect()
 }
 
-fn data<'t>(tensors: &'t [u8], name: &str) -> Option<&'t [u8]> {
+fn data<'t>(tensors: &'t [u8], name: &str) -> &'t [u8] {
     let tensors = SafeTensors::deserialize(tensors).expect("tensors");
-    Some(tensors.tensor(name).ok()?.data())
+    match tensors.tensor(name) {
+        Ok(tensor) => tensor.data(),
+        Err(error) => panic!("{name}: {error}"),
+    }
 }
 
 /// The assembled libraries.

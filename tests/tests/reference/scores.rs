@@ -1,16 +1,19 @@
 //! Scores against Quantus, Captum and scikit-image, on maps that the fixture holds.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use xbench_host::{CallSettings, LoadedModel};
 use xbench_metrics::complexity::{entropy, gini};
 use xbench_metrics::faithfulness::{
-    LinearImputer, PerturbationPlan, correlation_of_drops, infidelity,
+    LinearImputer, PerturbationPlan, Regions, correlation_of_drops, infidelity, irof,
+    softmax_probability,
 };
 use xbench_metrics::localisation;
 use xbench_metrics::randomisation::random_logit;
+use xbench_metrics::robustness::{Explained, NoiseScores};
 use xbench_metrics::{DrawKey, RankedMagnitude, RankedMap, Score};
 
-use crate::fixture::{IMAGE, MODELS, SIDE, file, floats, integers, json, libraries, network};
+use crate::fixture::{self, IMAGE, MODELS, SIDE, file, floats, integers, libraries, network};
+use crate::maps::explain;
 
 /// Pixels of a step of pixel flipping.
 const STEP: usize = 28;
@@ -34,7 +37,7 @@ struct Case {
 impl Case {
     fn all() -> Vec<Self> {
         let libraries = libraries();
-        let (images, scores) = (file("images.safetensors"), json("scores.json"));
+        let (images, scores) = (file("images.safetensors"), fixture::json("scores.json"));
         let mask: Vec<bool> = numbers(&scores["mask"])
             .iter()
             .map(|&one| one > 0.5)
@@ -239,6 +242,80 @@ fn infidelity_agrees() {
             })
             .collect();
         case.compare("ig/infidelity", scores.into_iter());
+        case.end();
+    }
+}
+
+#[test]
+fn irof_agrees() {
+    let squares = Regions::grid(SIDE, SIDE, SQUARE);
+    let count = squares.count();
+    for mut case in Case::all() {
+        let maps = case.maps("ig");
+        let seen: Vec<Score> = maps
+            .iter()
+            .enumerate()
+            .map(|(row, map)| {
+                let key = DrawKey::new(0, "irof", row as u64);
+                let plan = squares.plan(&squares.sums(map, |value| value)?, key)?;
+                let mut rows = vec![0.0; (count + 1) * IMAGE];
+                for (step, out) in rows.chunks_mut(IMAGE).enumerate() {
+                    plan.write_deletion(step, case.image(row), &[0.0; IMAGE], out)?;
+                }
+                let target = case.target[row] as usize;
+                let outputs = case
+                    .model
+                    .predict(&CallSettings::default(), &rows, count + 1);
+                let outputs = outputs.expect("outputs");
+                let outputs = outputs.chunks(outputs.len() / (count + 1));
+                let curve: Vec<f64> = outputs
+                    .map(|outputs| softmax_probability(outputs, target))
+                    .collect::<Result<_, _>>()?;
+                // Quantus sums over the segments, and its curve begins behind the first of them.
+                let first = 0.5 * (1.0 + curve[1] / curve[0]);
+                Ok(irof(&curve)? * count as f64 + first)
+            })
+            .collect();
+        case.compare("ig/irof_over_segments", seen.into_iter());
+        case.end();
+    }
+}
+
+#[test]
+fn sensitivity_agrees() {
+    let libraries = libraries();
+    let entry = json!({"explainer": "saliency", "params": {}});
+    for mut case in Case::all() {
+        let maps = case.maps("saliency");
+        let seen: Vec<Score> = maps
+            .iter()
+            .enumerate()
+            .map(|(row, map)| {
+                let image = case.image(row);
+                let moved = |draw: u32| {
+                    image.iter().enumerate().map(move |(pixel, &value)| {
+                        let wave = (f64::from(draw) * pixel as f64).sin();
+                        (f64::from(value) + 0.02 * wave) as f32
+                    })
+                };
+                let rows: Vec<f32> = (1..=4).flat_map(moved).collect();
+                let target = [case.target[row]; 4];
+                let explained = explain(&libraries, &case.model, &entry, (&rows, &[], &target));
+                let explained = explained.expect("maps");
+                let whole = |input, map| Explained {
+                    input,
+                    map,
+                    outputs: &[0.0],
+                    representation: None,
+                };
+                let mut scores = NoiseScores::new(whole(image, map), &[]);
+                for (row, map) in rows.chunks(IMAGE).zip(explained.map.chunks(IMAGE)) {
+                    scores.add(&whole(row, map));
+                }
+                scores.score("max_sensitivity").expect("a score of noise")
+            })
+            .collect();
+        case.compare("saliency/max_sensitivity", seen.into_iter());
         case.end();
     }
 }
