@@ -70,7 +70,13 @@ fn tables_have_their_columns() {
     insta::assert_snapshot!("models.csv", header("models.csv"));
     insta::assert_snapshot!("agreement.csv", header("agreement.csv"));
     insta::assert_snapshot!("costs.csv", header("costs.csv"));
-    for table in ["scores", "differences", "resolution", "concordance", "reliability"] {
+    for table in [
+        "scores",
+        "differences",
+        "resolution",
+        "concordance",
+        "reliability",
+    ] {
         let name = format!("{table}.csv");
         insta::assert_snapshot!(name.clone(), header(&name));
     }
@@ -95,8 +101,16 @@ fn tables_have_their_columns() {
     );
     assert_eq!(lines("records.jsonl"), 4);
     let scores = lines("reliability.csv") - 1;
-    assert_eq!(lines("scores.csv"), 1 + 4 * scores, "a row per cell and score");
-    assert_eq!(lines("resolution.csv"), 1 + scores, "a row per model and score");
+    assert_eq!(
+        lines("scores.csv"),
+        1 + 4 * scores,
+        "a row per cell and score"
+    );
+    assert_eq!(
+        lines("resolution.csv"),
+        1 + scores,
+        "a row per model and score"
+    );
     // Of the six pairs one is of two controls.
     assert_eq!(lines("differences.csv"), 1 + 5 * scores);
     assert!(output.stderr.is_empty(), "quiet is quiet");

@@ -451,7 +451,7 @@ fn rules_change_what_relu_passes_back() {
     };
     let slope = back(-1.0, None);
     let highest = slope.iter().copied().fold(0.0, f32::max);
-    assert!(highest > 0.0 && slope.iter().any(|&g| g == 0.0));
+    assert!(highest > 0.0 && slope.contains(&0.0));
     for rule in [BackwardRule::Guided, BackwardRule::Deconvolution] {
         assert!(back(1.0, Some(rule)).iter().all(|&g| g == 0.0));
     }
