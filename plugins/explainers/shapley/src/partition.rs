@@ -33,7 +33,9 @@ xbench_plugin::params! {
 
 /// Owen values (Owen 1977) over a hierarchy of rectangles, as SHAP's Partition explainer with its image
 /// masker has them: the image is halved along its longer side (the height where both are the same)
-/// down to pixels, and those by channels.
+/// down to pixels, and those by channels. Of an odd side the second half is the longer one; the
+/// shap package counts from the last pixel, so that there it is the first (the same values for the
+/// image turned by 180 degrees).
 ///
 /// A rectangle's two halves are each worth the mean of what they add without and with the other half,
 /// in every context in which the rectangle itself is looked at (Lundberg and Lee 2017 for two
