@@ -3,6 +3,7 @@
 //! These axioms are about the model's own output (its logits), not about a probability made of it.
 
 use crate::not_applicable::finite;
+use crate::robustness::{distance, magnitude_of};
 use crate::{NotApplicable, Score};
 
 /// The least attribution that counts, as a share of the map's greatest.
@@ -62,4 +63,23 @@ pub fn non_sensitivity(attributions: &[f64], changes: &[f64], least: f64) -> Sco
         .zip(changes)
         .filter(|&(&a, &change)| (a > LEAST_ATTRIBUTION * greatest) != (change.abs() > least));
     finite(wrong.count() as f64 / attributions.len() as f64)
+}
+
+/// How far the map of x moves when input and model are shifted against each other, `‖a − a′‖₂ /
+/// ‖a‖₂`, 0 at best (input invariance, Kindermans et al. 2017, section 2).
+///
+/// `map` explains f at x and `shifted` explains f₂(x′) = f(x′ − c) at x + c, channels summed, for
+/// the same output: both models compute the same numbers, so that a difference is the method's own.
+///
+/// # Errors
+/// [`NotApplicable::ConstantAttribution`] for a constant map, zero or not, which any method could
+/// give twice; [`NotApplicable::NonFinite`], [`NotApplicable::LengthMismatch`],
+/// [`NotApplicable::Empty`].
+pub fn input_invariance(map: &[f32], shifted: &[f32]) -> Score {
+    if map.len() != shifted.len() {
+        return Err(NotApplicable::LengthMismatch);
+    }
+    magnitude_of(map)?;
+    let norm = map.iter().map(|&a| f64::from(a) * f64::from(a));
+    finite(distance(map, shifted) / norm.sum::<f64>().sqrt())
 }

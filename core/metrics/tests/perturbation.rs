@@ -2,7 +2,7 @@
 //! solutions.
 
 use proptest::prelude::*;
-use xbench_metrics::axiomatic::{completeness, non_sensitivity};
+use xbench_metrics::axiomatic::{completeness, input_invariance, non_sensitivity};
 use xbench_metrics::faithfulness::{
     FaithfulnessSubsets, LinearImputer, NoiseRows, PerturbationPlan, Regions, aopc,
     correlation_of_drops, curve_mean, infidelity, irof, mean_correlation, mean_drop, mean_gap,
@@ -155,6 +155,40 @@ fn axioms_by_hand() {
         non_sensitivity(&[1.0], &[f64::NAN], 1e-6),
         Err(NotApplicable::NonFinite)
     );
+}
+
+#[test]
+fn input_invariance_by_hand() {
+    // ‖(3, 0, 4)‖ = 5 and ‖(0, 1, 0)‖ = 1; a flip of all signs moves a map by twice its length.
+    let map = [3.0, 0.0, 4.0];
+    near(input_invariance(&map, &map), 0.0);
+    near(input_invariance(&map, &[3.0, -1.0, 4.0]), 0.2);
+    near(input_invariance(&map, &[-3.0, 0.0, -4.0]), 2.0);
+    near(input_invariance(&map, &[0.0; 3]), 1.0);
+    // Whatever the unit of the method.
+    near(
+        input_invariance(&[3e-20, 0.0, 4e-20], &[3e-20, 1e-20, 4e-20]),
+        0.2,
+    );
+    for constant in [[0.0; 3], [-2.0; 3]] {
+        assert_eq!(
+            input_invariance(&constant, &map),
+            Err(NotApplicable::ConstantAttribution)
+        );
+    }
+    assert_eq!(
+        input_invariance(&map, &[3.0, f32::NAN, 4.0]),
+        Err(NotApplicable::NonFinite)
+    );
+    assert_eq!(
+        input_invariance(&[f32::INFINITY, 0.0, 1.0], &map),
+        Err(NotApplicable::NonFinite)
+    );
+    assert_eq!(
+        input_invariance(&map, &[1.0]),
+        Err(NotApplicable::LengthMismatch)
+    );
+    assert_eq!(input_invariance(&[], &[]), Err(NotApplicable::Empty));
 }
 
 #[test]

@@ -271,7 +271,7 @@ impl State {
         let (counts, local_fit) = attribute(
             (self.loaded_model(model)?, self.loaded_explainer(explainer)?),
             (blobs, &pixels, layout, background),
-            &call(seed, Some(Instant::now() + limit)),
+            (&call(seed, Some(Instant::now() + limit)), 0.0),
             &mut attributions,
         )?;
         let mut answer = message_of(&Reply::Explained(Evaluations {
@@ -305,7 +305,7 @@ impl State {
             attribute(
                 (model, explainer),
                 (blobs, &pixels, layout, background),
-                &call(seed, None),
+                (&call(seed, None), 0.0),
                 &mut attributions,
             )?;
             if round >= warmup {
@@ -397,11 +397,11 @@ impl State {
     }
 }
 
-/// Explains the rows through a counting proxy.
+/// Explains the rows through a counting proxy, which takes `shift` from all that the model sees.
 fn attribute(
     (model, explainer): (&LoadedModel, &LoadedExplainer),
     (blobs, pixels, layout, background): (&ImageBlobs, &[f32], &RowLayout, Option<&[f32]>),
-    settings: &CallSettings,
+    (settings, shift): (&CallSettings, f32),
     attributions: &mut [f32],
 ) -> Result<(Counts, Vec<f32>), Failure> {
     let mut shape = vec![blobs.targets.len()];
@@ -409,6 +409,7 @@ fn attribute(
     let options = ProxyOptions {
         max_rows: MAX_ROWS,
         deadline: settings.deadline,
+        shift,
         ..ProxyOptions::default()
     };
     let proxy = ModelProxy::new(model, &options);

@@ -67,6 +67,10 @@ pub(crate) struct PerturbationDoc {
     /// Share of the pixels that count as the top k of a map.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) top_k_share: At<f64>,
+    /// Input invariance: what is added to every value of an image, and what the second model takes
+    /// away again; not 0.
+    #[schemars(range(min = -10.0, max = 10.0))]
+    pub(crate) input_shift: At<f64>,
 }
 
 impl Default for PerturbationDoc {
@@ -90,6 +94,8 @@ impl Default for PerturbationDoc {
             gap_noise: written(0.1),
             samples: written(10),
             top_k_share: written(0.1),
+            // From [0, 1] to [−1, 0], as in the source.
+            input_shift: written(-1.0),
         }
     }
 }
@@ -128,6 +134,8 @@ pub struct Perturbation {
     pub samples: usize,
     /// Share of the pixels that count as the top k, in (0, 1].
     pub top_k_share: f64,
+    /// What input invariance adds to every value of an image, −10 to 10 and not 0.
+    pub input_shift: f32,
 }
 
 impl Perturbation {
@@ -145,7 +153,11 @@ impl Perturbation {
             return json!({});
         }
         // The shortest decimal of an f32, as users write it.
-        let baseline: f64 = self.baseline.to_string().parse().unwrap_or_default();
+        let decimal = |value: f32| -> f64 { value.to_string().parse().unwrap_or_default() };
+        if score.id == "input_invariance" {
+            return json!({"input_shift": decimal(self.input_shift)});
+        }
+        let baseline = decimal(self.baseline);
         let (subsets, patch, samples) = (self.subsets, self.patch, self.samples);
         let own = match score.id {
             "deletion_auc" | "insertion_auc" | "insertion_deletion" | "pixel_flipping" | "abpc"

@@ -329,6 +329,14 @@ fn settings_of_perturbation_are_checked_and_have_defaults() {
     s.yaml:6:130: "segments" is 1
       give a whole number from 2 to 10000
     "#);
+    assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{input_shift: 0}}\n")), @r#"
+    s.yaml:6:29: "input_shift" is 0
+      give a number from -10 to 10 that is not 0
+    "#);
+    assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{input_shift: -10.5}}\n")), @r#"
+    s.yaml:6:29: "input_shift" is -10.5
+      give a number from -10 to 10 that is not 0
+    "#);
     assert_snapshot!(refused(&format!("{MINIMAL}perturbation: {{road_shares: 0.1}}\n")), @r#"
     s.yaml:6:29: expected a list, found 0.1
     "#);
@@ -350,6 +358,10 @@ fn a_score_is_identified_by_the_settings_it_uses() {
         json!({"baseline": 0.0, "outcome": "output"})
     );
     assert_eq!(of(defaults, "gini"), json!({}));
+    assert_eq!(
+        of(defaults, "input_invariance"),
+        json!({"input_shift": -1.0})
+    );
     let mut changed = defaults.clone();
     changed.steps = 4;
     changed.patch = 2;
@@ -357,6 +369,7 @@ fn a_score_is_identified_by_the_settings_it_uses() {
     changed.road_noise = 0.5;
     changed.samples = 3;
     changed.segments = 9;
+    changed.input_shift = 0.5;
     for score in xbench_metrics::catalogue() {
         let perturbed = ["faithfulness", "axiomatic"].contains(&score.family.word());
         let fields = of(defaults, score.id);

@@ -7,6 +7,7 @@ use xbench_abi::{
     xb_biases, xb_call, xb_forward_from, xb_modified_vjp, xb_object, xb_owned, xb_status, xb_tensor,
 };
 
+use super::shift::Seen;
 use super::{State, serve};
 use crate::call::CallFrame;
 use crate::error::Fault;
@@ -73,11 +74,6 @@ unsafe extern "C" fn on_modified_vjp(
                     "x has {rows} rows and dy {outputs}"
                 )));
             }
-            let rule = Rule {
-                name: CStr::from_ptr(rule),
-                parameter,
-                reference: (!reference.is_null()).then(|| &*reference),
-            };
             let mut forward = rows;
             if !reference.is_null() {
                 let references = state.rows("the reference", reference, &spec.input_shape)?;
@@ -90,6 +86,13 @@ unsafe extern "C" fn on_modified_vjp(
                 forward += rows;
             }
             state.count(forward, rows);
+            let x = state.seen(x, rows);
+            let reference = (!reference.is_null()).then(|| state.seen(reference, rows));
+            let rule = Rule {
+                name: CStr::from_ptr(rule),
+                parameter,
+                reference: reference.as_ref().map(Seen::tensor),
+            };
             let wanted = Wanted {
                 rows,
                 layer: (!wrt.is_null()).then(|| CStr::from_ptr(wrt)),
@@ -98,7 +101,7 @@ unsafe extern "C" fn on_modified_vjp(
             };
             let pulled = state
                 .model
-                .run_modified_vjp(frame, (&*x, &*dy), &rule, &wanted)?;
+                .run_modified_vjp(frame, (x.tensor(), &*dy), &rule, &wanted)?;
             if let Some(value) = pulled.activation {
                 *activation = value.into_raw();
             }

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "serves the contract's tables of functions")]
 
 mod inner;
+mod shift;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -26,6 +27,7 @@ use xbench_abi::{
     xb_vjp,
 };
 
+use self::shift::Shift;
 use crate::call::{CallFrame, deadline_ns, set_error};
 use crate::error::{Fault, PluginErrorKind};
 use crate::model::LoadedModel;
@@ -40,6 +42,12 @@ pub struct ProxyOptions {
     pub granted: Option<Vec<String>>,
     /// When the model is no longer called.
     pub deadline: Option<Instant>,
+    /// Taken from every value of the inputs before the model sees them, references of modified
+    /// gradients among them: with c here the explainer meets f₂(x′) = f(x′ − c). Thresholds of
+    /// trees move along; layers, their biases and the rules of modified gradients are the model's
+    /// own. Rows of the batch and of its background are for the caller to move. 0 changes nothing,
+    /// bit for bit.
+    pub shift: f32,
 }
 
 /// What an explainer asked of the model.
@@ -69,6 +77,7 @@ struct State<'m> {
     thread: ThreadId,
     max_rows: usize,
     deadline_ns: i64,
+    shift: Shift,
     predict: Option<xb_predict>,
     layers: Option<xb_layers>,
     vjp: Option<xb_vjp>,
@@ -169,6 +178,7 @@ impl<'m> ModelProxy<'m> {
             thread: std::thread::current().id(),
             max_rows: options.max_rows,
             deadline_ns: deadline_ns(options.deadline),
+            shift: Shift::new(options.shift),
             predict,
             layers,
             vjp,
@@ -384,9 +394,10 @@ unsafe extern "C" fn on_predict(
                 return Err(Fault::request(format!("x has {rows} rows and y {outputs}")));
             }
             state.count(rows, 0);
+            let x = state.seen(x, rows);
             state
                 .model
-                .run_predict(frame, &*x, &*y, rows, state.max_rows)
+                .run_predict(frame, x.tensor(), &*y, rows, state.max_rows)
         }
     };
     // SAFETY: an explainer hands back the object and the call it was given.
@@ -411,9 +422,11 @@ unsafe extern "C" fn on_activation(
             let rows = state.rows("x", x, &state.model.spec().input_shape)?;
             state.count(rows, 0);
             let layer = CStr::from_ptr(layer);
-            let activation = state
-                .model
-                .run_activation(frame, &*x, rows, layer, state.max_rows)?;
+            let x = state.seen(x, rows);
+            let activation =
+                state
+                    .model
+                    .run_activation(frame, x.tensor(), rows, layer, state.max_rows)?;
             *out = activation.into_raw();
         }
         Ok(())
@@ -448,7 +461,8 @@ unsafe extern "C" fn on_vjp(
             state.count(rows, rows);
             let layer = (!wrt.is_null()).then(|| CStr::from_ptr(wrt));
             let wanted = !activation.is_null();
-            let tensors = (&*x, &*dy);
+            let x = state.seen(x, rows);
+            let tensors = (x.tensor(), &*dy);
             let pulled =
                 state
                     .model
@@ -502,7 +516,10 @@ unsafe extern "C" fn on_segment(
         unsafe {
             let rows = state.rows("x", x, &state.model.spec().input_shape)?;
             state.count(rows, 0);
-            let mask = state.model.run_segment(frame, &*x, rows, state.max_rows)?;
+            let x = state.seen(x, rows);
+            let mask = state
+                .model
+                .run_segment(frame, x.tensor(), rows, state.max_rows)?;
             *out = mask.into_raw();
         }
         Ok(())
@@ -534,7 +551,7 @@ unsafe extern "C" fn on_trees(
             let struct_size = (&raw const (*out).struct_size).read();
             *out = xb_tree_ensemble {
                 struct_size,
-                ..state.model.run_trees(frame)?
+                ..state.shifted_trees(state.model.run_trees(frame)?)?
             };
         }
         Ok(())

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("explaining_counts_every_row", counts),
     ("cutting_batches_changes_nothing_but_memory", cutting),
     ("capabilities_can_be_withheld", withheld),
+    ("a_shifted_proxy_is_the_model_elsewhere", shifted),
     ("parameters_are_randomised_and_restored", parameters),
     ("weights_go_out_and_in", weights),
     ("fit_reads_rows_and_can_be_stopped", fit),
@@ -213,6 +214,61 @@ fn withheld() {
         .expect_err("no gradients");
     assert_eq!(error.status(), "unsupported", "{error}");
     assert_eq!(proxy.counts().forward_rows, 0);
+}
+
+fn shifted() {
+    let library = Library::open(&fixture()).expect("the fixture");
+    let model = linear(&library);
+    let x = numbers(12);
+    let answers = |shift: f32, max_rows: usize, x: &[f32]| {
+        let options = ProxyOptions {
+            shift,
+            max_rows,
+            ..ProxyOptions::default()
+        };
+        let proxy = ModelProxy::new(&model, &options);
+        let mut maps = ["answers", "gradient"].map(|short| {
+            let batch = HostBatch {
+                x,
+                shape: &[3, 1, 2, 2],
+                target: &[0, 1, 2],
+                seed: &[0, 1, 2],
+                mask: None,
+                background: None,
+            };
+            let mut map = vec![0.0; x.len()];
+            explainer(&library, short)
+                .explain(&settings(), &proxy, &batch, &mut map)
+                .expect("explain");
+            map
+        });
+        let counts = proxy.counts();
+        assert_eq!((counts.forward_rows, counts.backward_rows), (12, 6));
+        (std::mem::take(&mut maps[0]), std::mem::take(&mut maps[1]))
+    };
+    for shift in [-1.0, 0.375] {
+        // What the model itself says of x − c.
+        let back: Vec<f32> = x.iter().map(|value| value - shift).collect();
+        let outputs = model.predict(&settings(), &back, 3).expect("predict");
+        let layer = model
+            .activation(&settings(), &back, 3, "pixels")
+            .expect("activation");
+        assert_ne!(outputs, model.predict(&settings(), &x, 3).expect("predict"));
+        let (told, gradient) = answers(shift, 0, &x);
+        for (i, row) in told.chunks_exact(4).enumerate() {
+            let expected = [
+                outputs[3 * i],
+                outputs[3 * i + 1],
+                layer[4 * i + 1],
+                layer[4 * i + 2],
+            ];
+            assert_eq!(row, expected, "row {i} shifted by {shift}");
+        }
+        assert_eq!(answers(0.0, 0, &back), (told.clone(), gradient.clone()));
+        assert_eq!(answers(shift, 2, &x), (told, gradient));
+    }
+    let plain = ModelProxy::new(&model, &ProxyOptions::default());
+    assert_eq!(explain(&plain, &library, 3, 0), answers(0.0, 0, &x).1);
 }
 
 fn parameters() {

@@ -40,7 +40,7 @@ pub fn of_all_images(id: &str) -> bool {
 use crate::NotApplicable;
 
 /// The greatest magnitude of a map, which its changes are measured by.
-fn magnitude_of(map: &[f32]) -> Result<f64, NotApplicable> {
+pub(crate) fn magnitude_of(map: &[f32]) -> Result<f64, NotApplicable> {
     let Some(&first) = map.first() else {
         return Err(NotApplicable::Empty);
     };
@@ -60,7 +60,7 @@ fn magnitude_of(map: &[f32]) -> Result<f64, NotApplicable> {
 }
 
 /// ‖a − b‖₂.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
     let squares = a.iter().zip(b).map(|(&a, &b)| {
         let difference = f64::from(a) - f64::from(b);
         difference * difference

@@ -334,6 +334,7 @@ fn settings_of(session: &Session<'_>) -> ChallengeSettings {
             Vec::new()
         },
         table,
+        input_shift: session.suite.perturbation.input_shift,
     }
 }
 

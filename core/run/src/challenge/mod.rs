@@ -7,6 +7,7 @@
 //! randomised models, so that a score never measures the explainer's own noise.
 
 mod blocks;
+mod invariance;
 mod randomisation;
 mod robustness;
 mod table;
@@ -49,6 +50,8 @@ pub(crate) struct ChallengeSettings {
     pub(crate) units: Vec<f32>,
     /// Are the rows those of a table? Then they cannot be shifted.
     pub(crate) table: bool,
+    /// What input invariance adds to every value.
+    pub(crate) input_shift: f32,
 }
 
 impl ChallengeSettings {
@@ -62,7 +65,13 @@ impl ChallengeSettings {
         passes += usize::from(wants("continuity")) * 2 * self.shifts;
         passes += usize::from(wants("mprt")) * layers;
         passes += usize::from(wants("smooth_mprt")) * (layers + 1) * self.smooth_draws;
-        for id in ["efficient_mprt", "random_logit", "data_randomisation"] {
+        let once = [
+            "efficient_mprt",
+            "random_logit",
+            "data_randomisation",
+            "input_invariance",
+        ];
+        for id in once {
             passes += usize::from(wants(id));
         }
         passes.max(1)
@@ -106,6 +115,14 @@ pub(crate) trait Subject {
     /// As [`Subject::explain`], of that model.
     fn explain_twin(&mut self, rows: &Rows<'_>, maps: &mut [f32])
     -> Result<Vec<bool>, Self::Error>;
+    /// As [`Subject::explain`], of the model that takes `shift` from every value before it
+    /// computes; `rows` are as that model sees them.
+    fn explain_shifted(
+        &mut self,
+        rows: &Rows<'_>,
+        shift: f32,
+        maps: &mut [f32],
+    ) -> Result<Vec<bool>, Self::Error>;
     /// Names of the layers that can be randomised, in forward order.
     fn parameter_layers(&self) -> Vec<String>;
     /// Draws new parameters for all layers from `layer` to the output.
@@ -153,6 +170,7 @@ pub(crate) fn challenge<S: Subject>(
     };
     let mut found = Challenged::default();
     robustness::score(&job, wanted, subject, &mut found)?;
+    invariance::score(&job, wanted, subject, &mut found)?;
     randomisation::score(&job, wanted, subject, &mut found)?;
     Ok(found)
 }

@@ -102,7 +102,7 @@ fn of_other_classes<S: Subject>(
 
 /// Maps of the images, channels summed, each the mean over `copies` rows that `write` makes of the
 /// image; for images without a target the reason why.
-fn explain<E>(
+pub(super) fn explain<E>(
     job: &Job<'_>,
     ask: &mut Ask<'_, E>,
     targets: &[Result<i64, NotApplicable>],

@@ -42,7 +42,12 @@ fn sensitivity_of_input_times_gradient_is_that_of_its_formula() {
 fn the_gradient_of_a_linear_model_is_perfectly_robust() {
     let mut toy = Toy::new(gradient);
     let found = scored(&mut toy, &Set::new(3), 0..3, &EVERY, &settings()).unwrap();
-    for id in ["max_sensitivity", "avg_sensitivity", "local_lipschitz"] {
+    for id in [
+        "max_sensitivity",
+        "avg_sensitivity",
+        "local_lipschitz",
+        "input_invariance",
+    ] {
         assert_eq!(found.columns[id].values, [Some(0.0); 3], "{id}");
     }
     assert_eq!(
@@ -196,6 +201,47 @@ fn the_twin_explains_the_same_class() {
 }
 
 #[test]
+fn a_shift_that_the_model_undoes_changes_what_looks_at_the_input() {
+    let set = Set::new(3);
+    let ids = ["input_invariance"];
+    let of = |explain: Explain, shift: f32| -> Vec<f64> {
+        let settings = ChallengeSettings {
+            input_shift: shift,
+            ..settings()
+        };
+        let mut toy = Toy::new(explain);
+        let found = scored(&mut toy, &set, 0..3, &ids, &settings).unwrap();
+        assert_eq!((toy.explained.get(), toy.shift), (3, 0.0));
+        let values = &found.columns["input_invariance"].values;
+        values.iter().map(|value| value.unwrap()).collect()
+    };
+    assert_eq!(of(gradient, -1.0), [0.0; 3]);
+    assert_eq!(of(seeded, -1.0), [0.0; 3], "with the same seed");
+    // Zero only where the model takes the shift away again.
+    for value in of(answered, 0.5) {
+        assert!(value < 1e-5, "{value}");
+    }
+    // w ∘ (x + c) − w ∘ x = c w, so that the score is |c| ‖w‖ / ‖w ∘ x‖.
+    for shift in [-1.0f32, 0.25] {
+        for explain in [input_x_gradient as Explain, ig_from_black] {
+            for (i, value) in of(explain, shift).into_iter().enumerate() {
+                let x = &set.pixels[i * PIXELS..(i + 1) * PIXELS];
+                let target = usize::try_from(set.targets[i]).unwrap();
+                let w = Toy::new(gradient).gradient(target);
+                let own = (0..PIXELS).map(|p| f64::from(w[p]) * f64::from(x[p]));
+                let moved = w.iter().map(|&w| f64::from(w) * f64::from(shift));
+                let expected = norm(moved) / norm(own);
+                assert!((value - expected).abs() < 1e-6, "{value} {expected}");
+                assert!(value > 0.2);
+            }
+        }
+        for value in of(ig_from_mean, shift) {
+            assert!(value < 1e-5, "the baseline moves with the image: {value}");
+        }
+    }
+}
+
+#[test]
 fn a_mask_moves_with_its_image() {
     let mut toy = Toy::new(the_mask);
     let found = scored(&mut toy, &Set::new(3), 0..3, &["continuity"], &settings()).unwrap();
@@ -255,7 +301,8 @@ fn what_cannot_be_scored_says_why() {
         ..settings()
     };
     let mut toy = Toy::new(gradient);
-    reasons(&mut toy, &["continuity"], &table, "not_an_image");
+    let moved = ["continuity", "input_invariance"];
+    reasons(&mut toy, &moved, &table, "not_an_image");
 }
 
 #[test]
@@ -278,4 +325,5 @@ fn passes_count_what_is_asked_for() {
     assert_eq!(passes(&["continuity"]), 4);
     assert_eq!(passes(&["mprt"]), 8);
     assert_eq!(passes(&["smooth_mprt"]), 36);
+    assert_eq!(passes(&["input_invariance", "mprt"]), 9);
 }

@@ -25,6 +25,8 @@ pub(super) struct Toy {
     /// Rows after which explaining fails.
     pub(super) patience: usize,
     pub(super) layers: bool,
+    /// What is taken from every pixel before anything is computed.
+    pub(super) shift: f32,
     /// Weights of the head of a model trained otherwise.
     pub(super) twin: Option<Vec<f32>>,
 }
@@ -44,6 +46,7 @@ impl Toy {
             predicted: Cell::new(0),
             patience: usize::MAX,
             layers: true,
+            shift: 0.0,
             twin: None,
         }
     }
@@ -51,6 +54,11 @@ impl Toy {
     pub(super) fn gradient(&self, target: usize) -> Vec<f32> {
         let head = &self.head[target * PIXELS..(target + 1) * PIXELS];
         self.first.iter().zip(head).map(|(a, b)| a * b).collect()
+    }
+
+    fn output(&self, row: &[f32], class: usize) -> f32 {
+        let pairs = row.iter().zip(self.gradient(class));
+        pairs.map(|(x, g)| (x - self.shift) * g).sum()
     }
 }
 
@@ -61,6 +69,30 @@ pub(super) fn gradient(toy: &Toy, _: &[f32], target: usize, _: u64, _: &[u8]) ->
 pub(super) fn input_x_gradient(toy: &Toy, x: &[f32], target: usize, _: u64, _: &[u8]) -> Vec<f32> {
     let gradient = toy.gradient(target);
     x.iter().zip(gradient).map(|(x, g)| x * g).collect()
+}
+
+/// Integrated gradients from a baseline; the gradient of a linear model is the same on any path.
+fn ig(toy: &Toy, x: &[f32], baseline: f32, target: usize) -> Vec<f32> {
+    let gradient = toy.gradient(target);
+    let pairs = x.iter().zip(gradient);
+    pairs.map(|(x, g)| (x - baseline) * g).collect()
+}
+
+pub(super) fn ig_from_black(toy: &Toy, x: &[f32], target: usize, _: u64, _: &[u8]) -> Vec<f32> {
+    ig(toy, x, 0.0, target)
+}
+
+/// From the image's own mean, which moves with it.
+pub(super) fn ig_from_mean(toy: &Toy, x: &[f32], target: usize, _: u64, _: &[u8]) -> Vec<f32> {
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
+    ig(toy, x, mean as f32, target)
+}
+
+/// The gradient times what the model answers.
+pub(super) fn answered(toy: &Toy, x: &[f32], target: usize, _: u64, _: &[u8]) -> Vec<f32> {
+    let output = toy.output(x, target);
+    let gradient = toy.gradient(target).into_iter();
+    gradient.map(|g| g * output).collect()
 }
 
 pub(super) fn seeded(_: &Toy, _: &[f32], _: usize, seed: u64, _: &[u8]) -> Vec<f32> {
@@ -96,12 +128,9 @@ impl Subject for Toy {
         assert_eq!(x.len(), n * PIXELS);
         assert!(n <= BLOCK_ROWS);
         self.predicted.set(self.predicted.get() + n);
-        let outputs = x.chunks_exact(PIXELS).flat_map(|row| {
-            (0..CLASSES).map(|class| {
-                let gradient = self.gradient(class);
-                row.iter().zip(gradient).map(|(x, g)| x * g).sum::<f32>()
-            })
-        });
+        let outputs = x
+            .chunks_exact(PIXELS)
+            .flat_map(|row| (0..CLASSES).map(|class| self.output(row, class)));
         Ok(outputs.collect())
     }
 
@@ -136,6 +165,21 @@ impl Subject for Toy {
         let mut twin = self.clone();
         twin.head = self.twin.clone().unwrap_or_default();
         twin.explain(rows, maps)
+    }
+
+    fn explain_shifted(
+        &mut self,
+        rows: &Rows<'_>,
+        shift: f32,
+        maps: &mut [f32],
+    ) -> Result<Vec<bool>, String> {
+        let mut shifted = Self {
+            shift,
+            ..self.clone()
+        };
+        let finite = shifted.explain(rows, maps);
+        self.explained = shifted.explained;
+        finite
     }
 
     fn parameter_layers(&self) -> Vec<String> {
@@ -227,10 +271,11 @@ pub(super) fn settings() -> ChallengeSettings {
         bins: 20,
         units: Vec::new(),
         table: false,
+        input_shift: -1.0,
     }
 }
 
-pub(super) const EVERY: [&str; 12] = [
+pub(super) const EVERY: [&str; 13] = [
     "max_sensitivity",
     "avg_sensitivity",
     "local_lipschitz",
@@ -243,6 +288,7 @@ pub(super) const EVERY: [&str; 12] = [
     "smooth_mprt",
     "efficient_mprt",
     "random_logit",
+    "input_invariance",
 ];
 
 pub(super) fn words(ids: &[&str]) -> Vec<String> {

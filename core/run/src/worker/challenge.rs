@@ -99,6 +99,7 @@ impl Live<'_> {
         &self,
         model: &LoadedModel,
         rows: &Rows<'_>,
+        shift: f32,
         maps: &mut [f32],
     ) -> Result<(), Failure> {
         let blobs = ImageBlobs {
@@ -108,20 +109,27 @@ impl Live<'_> {
             seeds: rows.seeds.to_vec(),
             masks: rows.masks.to_vec(),
         };
-        let data = (&blobs, rows.x, self.layout, self.background);
-        attribute((model, self.explainer), data, &self.call, maps)?;
+        // What the explainer compares with lies where the rows lie.
+        let moved: Option<Vec<f32>> = self
+            .background
+            .filter(|_| shift != 0.0)
+            .map(|rows| rows.iter().map(|value| value + shift).collect());
+        let background = moved.as_deref().or(self.background);
+        let data = (&blobs, rows.x, self.layout, background);
+        attribute((model, self.explainer), data, (&self.call, shift), maps)?;
         Ok(())
     }
 
-    /// Explains rows by one of the models; answers which have a map of finite numbers.
+    /// Explains rows by one of the models, shifted; answers which have a map of finite numbers.
     fn explain_by(
         &self,
         model: &LoadedModel,
         rows: &Rows<'_>,
+        shift: f32,
         maps: &mut [f32],
     ) -> Result<Vec<bool>, Failure> {
         let n = rows.len();
-        match self.explain_at_once(model, rows, maps) {
+        match self.explain_at_once(model, rows, shift, maps) {
             Ok(()) => return Ok(vec![true; n]),
             Err(failure) if !is_non_finite(&failure) => return Err(failure),
             Err(_) if n == 1 => return Ok(vec![false]),
@@ -138,7 +146,7 @@ impl Live<'_> {
                 seeds: &rows.seeds[i..=i],
                 masks: &rows.masks[i * area..(i + 1) * area],
             };
-            finite.push(match self.explain_at_once(model, &row, map) {
+            finite.push(match self.explain_at_once(model, &row, shift, map) {
                 Ok(()) => true,
                 Err(failure) if is_non_finite(&failure) => false,
                 Err(failure) => return Err(failure),
@@ -178,7 +186,7 @@ impl Subject for Live<'_> {
     }
 
     fn explain(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Failure> {
-        self.explain_by(self.model, rows, maps)
+        self.explain_by(self.model, rows, 0.0, maps)
     }
 
     fn has_twin(&self) -> bool {
@@ -187,9 +195,18 @@ impl Subject for Live<'_> {
 
     fn explain_twin(&mut self, rows: &Rows<'_>, maps: &mut [f32]) -> Result<Vec<bool>, Failure> {
         match self.twin {
-            Some(twin) => self.explain_by(twin, rows, maps),
+            Some(twin) => self.explain_by(twin, rows, 0.0, maps),
             None => Err(Failure::Other("there is no twin".to_owned())),
         }
+    }
+
+    fn explain_shifted(
+        &mut self,
+        rows: &Rows<'_>,
+        shift: f32,
+        maps: &mut [f32],
+    ) -> Result<Vec<bool>, Failure> {
+        self.explain_by(self.model, rows, shift, maps)
     }
 
     fn parameter_layers(&self) -> Vec<String> {

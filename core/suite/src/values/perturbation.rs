@@ -13,6 +13,13 @@ impl Checker<'_> {
             format!("\"baseline\" is {}", doc.baseline.value),
             "give a number that fits 32-bit floating point",
         );
+        let shift = doc.input_shift.value as f32;
+        self.ensure(
+            shift != 0.0 && (-10.0..=10.0).contains(&shift),
+            doc.input_shift.at,
+            format!("\"input_shift\" is {}", doc.input_shift.value),
+            "give a number from -10 to 10 that is not 0",
+        );
         Perturbation {
             baseline,
             steps: self.whole("steps", &doc.steps, 2, 10_000),
@@ -29,6 +36,7 @@ impl Checker<'_> {
             gap_noise: self.deviation("gap_noise", &doc.gap_noise, false),
             samples: self.whole("samples", &doc.samples, 1, 10_000),
             top_k_share: self.share("top_k_share", &doc.top_k_share),
+            input_shift: shift,
         }
     }
 
