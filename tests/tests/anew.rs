@@ -115,6 +115,49 @@ fn controls_show_what_each_score_measures() {
 }
 
 #[test]
+fn a_model_that_undoes_a_shift_tells_who_looks_at_the_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = "\
+suite: shifted
+version: 1
+data: {set: garments, split: test, select: {balanced: 20}}
+accuracy: same
+models: [cnn-gap]
+explainers: [saliency, gradcam, occlusion, input-x-gradient, ig, deeplift, deepshap]
+controls: [random, constant, oracle]
+scores: [input_invariance, mprt]
+background: 10
+timing: off
+";
+    let (place, _) = command(folder.path(), suite, "results", &[]);
+    let board = leaderboard(&place);
+    let value = |row: &str| number(&board, &format!("cnn-gap/{row}"), "input_invariance");
+    // They look at the model, or at rows that are shifted as well, or at nothing at all.
+    for invariant in ["saliency", "gradcam", "deepshap", "random", "oracle"] {
+        assert!(value(invariant) < 0.01, "{invariant}: {}", value(invariant));
+    }
+    // Their black stays where it is.
+    for varying in ["occlusion", "input-x-gradient", "ig", "deeplift"] {
+        assert!(value(varying) > 0.1, "{varying}: {}", value(varying));
+    }
+    assert_eq!(board["cnn-gap/constant"]["input_invariance"], "");
+    let (place, _) = command(
+        folder.path(),
+        &format!("{suite}perturbation: {{input_shift: -0.25}}\n"),
+        "results",
+        &[],
+    );
+    let nearer = number(
+        &leaderboard(&place),
+        "cnn-gap/input-x-gradient",
+        "input_invariance",
+    );
+    // w ∘ (x + c) moves in proportion to c.
+    let ratio = value("input-x-gradient") / nearer;
+    assert!((ratio - 4.0).abs() < 0.05, "{ratio}");
+}
+
+#[test]
 fn workers_chunks_and_resuming_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_, one) = command(folder.path(), SUITE, "one", &["--workers", "1"]);
