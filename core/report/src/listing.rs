@@ -98,8 +98,6 @@ pub struct ScoreRow {
     pub direction: crate::Direction,
     /// Smallest and largest possible value, as text.
     pub range: String,
-    /// Version of its definition.
-    pub version: String,
     /// One line about it.
     pub about: String,
     /// The source of its definition.
@@ -110,31 +108,31 @@ pub struct ScoreRow {
 #[must_use]
 pub fn catalogue_text(scores: &[ScoreRow], style: &Style) -> String {
     let mut table = Table::new(vec![
-        TableColumn::left("family"),
         TableColumn::left("score"),
         TableColumn::left("range"),
-        TableColumn::right("version"),
-        TableColumn::prose("about"),
-        TableColumn::prose("source"),
+        TableColumn::prose("what it is"),
     ]);
     let mut family = "";
     for score in scores {
+        // A family is named once, above its first score.
+        if score.family != family {
+            table.row(vec![
+                Cell::styled(&score.family, Emphasis::Dim),
+                Cell::new(""),
+                Cell::new(""),
+            ]);
+            family = &score.family;
+        }
         let arrow = score.direction.arrow(style.unicode);
         let gap = if arrow.is_empty() { "" } else { " " };
-        // A family is named once, at its first score.
-        let shown = if score.family == family {
-            ""
-        } else {
-            score.family.as_str()
+        let about = match score.citation.as_str() {
+            "" => score.about.clone(),
+            citation => format!("{} ({citation})", score.about),
         };
-        family = &score.family;
         table.row(vec![
-            Cell::styled(shown, Emphasis::Dim),
-            Cell::styled(format!("{}{gap}{arrow}", score.id), Emphasis::Bold),
+            Cell::styled(format!("  {}{gap}{arrow}", score.id), Emphasis::Bold),
             Cell::new(&score.range),
-            Cell::new(&score.version),
-            Cell::new(&score.about),
-            Cell::styled(&score.citation, Emphasis::Dim),
+            Cell::new(about),
         ]);
     }
     table.render(style)
@@ -195,7 +193,6 @@ mod tests {
             id: id.to_owned(),
             direction,
             range: "0..1".to_owned(),
-            version: "1".to_owned(),
             about: "share of relevance inside the mask".to_owned(),
             citation: "Arras et al. 2022".to_owned(),
         };
@@ -205,11 +202,13 @@ mod tests {
             row("complexity", "gini", Direction::Neither),
         ];
         insta::assert_snapshot!(catalogue_text(&rows, &Style::plain(100)), @"
-        family      score             range  version  about                               source
-        ───────────────────────────────────────────────────────────────────────────────────────────────────
-        mask        relevance-mass ↑  0..1         1  share of relevance inside the mask  Arras et al. 2022
-                    auroc ↑           0..1         1  share of relevance inside the mask  Arras et al. 2022
-        complexity  gini              0..1         1  share of relevance inside the mask  Arras et al. 2022
+        score               range  what it is
+        ─────────────────────────────────────────────────────────────────────────────────
+        mask
+          relevance-mass ↑  0..1   share of relevance inside the mask (Arras et al. 2022)
+          auroc ↑           0..1   share of relevance inside the mask (Arras et al. 2022)
+        complexity
+          gini              0..1   share of relevance inside the mask (Arras et al. 2022)
         ");
     }
 }

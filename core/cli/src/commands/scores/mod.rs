@@ -27,15 +27,14 @@ pub(crate) fn scores(args: &ScoresArgs) -> Result<ExitCode, RunError> {
             id: score.id.to_owned(),
             direction: direction(score.direction),
             range: range(score.range),
-            version: score.version.to_string(),
-            about: match score.departs {
-                "" => score.formula.to_owned(),
-                departs => format!("{}; {departs}", score.formula),
-            },
+            about: score.formula.to_owned(),
             citation: score.citation.to_owned(),
         })
         .collect();
-    emit(&catalogue_text(&rows, &style()))?;
+    let text = catalogue_text(&rows, &style());
+    emit(&format!(
+        "{text}\nhow each departs from its source and from other programs: xbench scores --markdown\n"
+    ))?;
     Ok(ExitCode::Fine)
 }
 
