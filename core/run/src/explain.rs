@@ -194,7 +194,7 @@ struct Input {
 /// Rows of the set's training split as they are sent to a worker.
 fn background(set: &SetRef, offline: bool, observer: &dyn Observer) -> Result<Vec<u8>, RunError> {
     let (set, _) = load_data(set, None, None, Splits::All, offline, observer)?;
-    let rows = background_rows(&set, BACKGROUND)?;
+    let rows = background_rows(&set, BACKGROUND, observer)?;
     if rows.is_empty() {
         return Err(RunError::Flag(format!(
             "an explainer asks for rows of the training split, and {} has none",

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use xbench_data::{DataSet, Masks, Selection, SetRef, Split, Splits};
+use xbench_data::{DataError, DataSet, Masks, Selection, SetRef, Split, Splits};
 use xbench_record::Store;
 use xbench_suite::{Accuracy, Checked, Perturbation, SplitName, Suite, Target};
 
@@ -85,7 +85,7 @@ impl<'s> Session<'s> {
                 // Photographs are read without the set they look like.
                 set.train = training_split(suite, offline, observer)?;
             }
-            background_rows(&set, suite.background)?
+            background_rows(&set, suite.background, observer)?
         } else {
             Vec::new()
         };
@@ -218,17 +218,31 @@ fn wants_background(checked: &Checked) -> bool {
 }
 
 /// Rows of the training split, evenly over the classes; all of them where there are no more than
-/// `count`, and simply the first where a class has too few.
+/// `count`. Where a class has too few, rows at equal distances over the split, and the observer is
+/// told.
 ///
 /// # Errors
 /// When the selection is refused.
-pub(crate) fn background_rows(set: &DataSet, count: usize) -> Result<Vec<usize>, RunError> {
-    let classes = set.classes.len();
-    let select = |selection| xbench_data::select(&set.train, classes, &selection);
-    if set.train.len() <= count {
-        return Ok(select(Selection::All)?);
+pub(crate) fn background_rows(
+    set: &DataSet,
+    count: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<usize>, RunError> {
+    let (rows, classes) = (set.train.len(), set.classes.len());
+    if rows <= count {
+        return Ok((0..rows).collect());
     }
-    Ok(select(Selection::Balanced(count)).or_else(|_| select(Selection::First(count)))?)
+    match xbench_data::select(&set.train, classes, &Selection::Balanced(count)) {
+        Ok(balanced) => Ok(balanced),
+        Err(error @ DataError::Selection { .. }) => {
+            observer.warning(&format!(
+                "background rows cannot be even over the classes ({error}); rows at equal \
+                 distances over the training split are taken"
+            ));
+            Ok((0..count).map(|i| i * rows / count).collect())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Mean and standard deviation of each column of a table; nothing for images.
