@@ -33,9 +33,8 @@ xbench_plugin::params! {
 
 /// Owen values (Owen 1977) over a hierarchy of rectangles, as SHAP's Partition explainer with its image
 /// masker has them: the image is halved along its longer side (the height where both are the same)
-/// down to pixels, and those by channels. Of an odd side the second half is the longer one; the
-/// shap package counts from the last pixel, so that there it is the first (the same values for the
-/// image turned by 180 degrees).
+/// down to pixels, and those by channels. Of an odd side the first half is the longer one, as in the
+/// shap package.
 ///
 /// A rectangle's two halves are each worth the mean of what they add without and with the other half,
 /// in every context in which the rectangle itself is looked at (Lundberg and Lee 2017 for two
@@ -58,7 +57,7 @@ impl Plugin for PartitionShap {
     const META: Meta = Meta {
         id: c"org.xbench.partition-shap",
         name: c"Partition SHAP",
-        version: c"0.1.0",
+        version: c"0.2.0",
         license: c"MIT OR Apache-2.0",
         citation: c"G. Owen, Values of games with a priori unions, 1977; S. M. Lundberg, S.-I. Lee, A Unified Approach to Interpreting Model Predictions, 2017",
         summary: c"Owen values of the pixels of an image, which is halved again and again along its longer side.",
@@ -95,7 +94,7 @@ impl Block {
     /// The halves; none of a single feature.
     fn halves(&self) -> Option<[Self; 2]> {
         let split = |range: &Range<usize>| {
-            let middle = range.start + range.len() / 2;
+            let middle = range.end - range.len() / 2;
             [range.start..middle, middle..range.end]
         };
         let (height, width) = (self.rows.len(), self.columns.len());

@@ -71,6 +71,12 @@ fn tree_shap(c: &mut Criterion) {
     bench("all classes", &covers, &all, Effect::Total);
     bench("all classes, main effects", &covers, &all, Effect::Main);
     bench(
+        "one class, with one feature",
+        &covers,
+        &[vec![0; IMAGES]],
+        Effect::With(406),
+    );
+    bench(
         "one class, 100 background rows",
         &rows,
         &[vec![0; IMAGES]],

@@ -15,6 +15,10 @@ xbench_plugin::params! {
         method: String = "path_dependent", ["path_dependent", "interventional"];
         /// Which part of the Shapley value: all, without interactions, or the halves of the interactions alone.
         effect: String = "total", ["total", "main", "interaction"];
+        /// Number of a feature, from 0: its row of the SHAP interaction values instead, which adds up to
+        /// its Shapley value (elsewhere half of what it does together with that feature, at its own
+        /// place its main effect).
+        interactions_with: Option<u32> = None;
     }
 }
 
@@ -25,7 +29,9 @@ xbench_plugin::params! {
 /// covers (the paper's Algorithm 2); with `interventional`, over the background rows of the training
 /// split (the paper's independent Tree SHAP). The totals add up to the output less its expectation.
 /// `main` and `interaction` split each total in two: the diagonal of the SHAP interaction values
-/// (equation 7) and the sum of the rest of the feature's row.
+/// (equation 7) and the sum of the rest of the feature's row. `interactions_with` asks for one row of
+/// these values, so that as many explanations as there are features make the whole matrix; each
+/// walks over the trees that ask for its feature only.
 ///
 /// No row is predicted. The work grows with the edges of the trees times half the number of distinct
 /// features on their paths, and with the background's rows where it is used.
@@ -52,13 +58,21 @@ with explainable AI for trees, 2020",
     type Params = TreeShapParams;
 
     fn create(params: TreeShapParams, _ctx: &Context<'_>) -> Result<Self> {
+        let effect = match (params.effect.as_str(), params.interactions_with) {
+            ("total", Some(feature)) => Effect::With(feature as usize),
+            (_, Some(_)) => {
+                return Err(Error::invalid_argument(format!(
+                    "`interactions_with` and `effect: {}` ask for two things; leave one out",
+                    params.effect
+                )));
+            }
+            ("main", None) => Effect::Main,
+            ("interaction", None) => Effect::Interaction,
+            (_, None) => Effect::Total,
+        };
         Ok(Self {
             interventional: params.method == "interventional",
-            effect: match params.effect.as_str() {
-                "main" => Effect::Main,
-                "interaction" => Effect::Interaction,
-                _ => Effect::Total,
-            },
+            effect,
         })
     }
 }

@@ -20,9 +20,9 @@ impl TreeShap<'_> {
     /// two features do together only, on it each feature's main effect. The matrix is symmetric, and
     /// its rows add up to the Shapley values.
     ///
-    /// Goes from leaf to leaf, at a cost of the leaves times the square of the depth: for pictures of
-    /// single rows and for tests. [`attribute`](TreeShap::attribute) gives diagonal and rest for many
-    /// rows at once.
+    /// Goes from leaf to leaf, at a cost of the leaves times the square of the depth: a second way to
+    /// the same values, for tests. [`attribute`](TreeShap::attribute) gives them for many rows at once,
+    /// a line of the matrix at a time, or their diagonal and the rest.
     ///
     /// # Errors
     /// When the row or the output does not fit the ensemble.

@@ -132,6 +132,16 @@ pub(crate) struct Walk<'w> {
     pub(crate) column: &'w [usize; LANES],
     /// By what all is multiplied.
     pub(crate) scale: f64,
+    /// The feature whose interactions with the others are wanted; all features' where none is named.
+    pub(crate) with: Option<u32>,
+}
+
+impl Walk<'_> {
+    /// Do the wanted interactions come from the slopes of this feature?
+    #[inline(always)]
+    fn slopes_of(&self, feature: u32) -> bool {
+        self.with.is_none_or(|with| with == feature)
+    }
 }
 
 /// Sums per feature, `[features]`.
@@ -152,7 +162,7 @@ struct Frame<const Q: usize, const E: usize> {
     product: [Lanes; Q],
     /// Sum over the leaves below of their values times products.
     sum: [Lanes; Q],
-    /// Sum over the features of the path of (o - z) / f.
+    /// Sum over the features of the path, or of the one that was named, of (o - z) / f.
     slope: [Lanes; E],
     /// Sum over the leaves below of values times products times slopes.
     slope_sum: [Lanes; E],
@@ -264,8 +274,12 @@ fn descend<const Q: usize, const E: usize>(
     for (q, edge) in edges.iter().enumerate() {
         frame.product[q] = above.product[q].times(edge.ratio(before, now));
     }
-    for (q, edge) in edges.iter().enumerate().take(E) {
-        frame.slope[q] = above.slope[q].plus(edge.slope(before, now));
+    if walk.slopes_of(step.feature) {
+        for (q, edge) in edges.iter().enumerate().take(E) {
+            frame.slope[q] = above.slope[q].plus(edge.slope(before, now));
+        }
+    } else {
+        frame.slope = above.slope;
     }
     if step.leaf == NO_LEAF {
         frame.sum = [Lanes::ZERO; Q];
@@ -321,11 +335,18 @@ fn close<const Q: usize, const E: usize>(
     };
     let place = &mut interaction[step.feature as usize];
     let mut with_others = Lanes::ZERO;
+    // Where a feature is named, its slopes alone are summed: none of another's own are among them.
+    let named = walk.with.is_some();
+    let itself = named && walk.slopes_of(step.feature);
     for (q, edge) in edges.iter().enumerate().take(E) {
-        let slope = edge.slope(before, now);
-        with_others = slope.times_plus(frame.slope_sum[q], with_others);
-        let own = edge.square(before, now).times(frame.sum[q]);
-        with_others = with_others.minus(own);
+        if !itself {
+            let slope = edge.slope(before, now);
+            with_others = slope.times_plus(frame.slope_sum[q], with_others);
+        }
+        if !named {
+            let own = edge.square(before, now).times(frame.sum[q]);
+            with_others = with_others.minus(own);
+        }
         above.slope_sum[q] = above.slope_sum[q].plus(frame.slope_sum[q]);
     }
     *place = with_others.scaled_plus(0.5, *place);

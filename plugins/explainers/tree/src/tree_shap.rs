@@ -20,6 +20,9 @@ pub enum Effect {
     Main,
     /// The halves of the interactions with all other features.
     Interaction,
+    /// A row of the interaction values: the halves of the interactions with the feature of this
+    /// number, at its own place its main effect. They add up to its Shapley value.
+    With(usize),
 }
 
 /// Shapley values of the games that an ensemble plays with a row's features.
@@ -142,6 +145,13 @@ impl<'e> TreeShap<'e> {
         for &output in target {
             self.check_output(output)?;
         }
+        if let Effect::With(feature) = effect
+            && feature >= features
+        {
+            return Err(Error::invalid_argument(format!(
+                "interactions with feature {feature}, but there are {features}, from 0"
+            )));
+        }
         // Where each tree adds to one output only, rows go together that explain the same one.
         let one_output = self.ensemble.leaf_values() == 1 && self.ensemble.num_outputs > 1;
         let mut order: Vec<usize> = (0..target.len()).collect();
@@ -169,8 +179,14 @@ impl<'e> TreeShap<'e> {
                     *out = match effect {
                         Effect::Total => total,
                         Effect::Main => total - scratch.interaction[at].0[lane],
-                        Effect::Interaction => scratch.interaction[at].0[lane],
+                        Effect::Interaction | Effect::With(_) => scratch.interaction[at].0[lane],
                     } as f32;
+                }
+                if let Effect::With(own) = effect {
+                    let at = block * features;
+                    let halves = &scratch.interaction[at..at + features];
+                    let others: f64 = halves.iter().map(|halves| halves.0[lane]).sum();
+                    out[own] = (scratch.total[at + own].0[lane] - others) as f32;
                 }
             }
             done += rows.len();
@@ -218,6 +234,13 @@ impl<'e> TreeShap<'e> {
             if scratch.tree.steps.is_empty() {
                 continue;
             }
+            let with = match effect {
+                Effect::With(feature) => Some(feature as u32),
+                _ => None,
+            };
+            if with.is_some_and(|with| scratch.tree.splits.iter().all(|s| s.feature != with)) {
+                continue;
+            }
             let points = scratch.tree.distinct.div_ceil(2);
             if scratch.points.len() <= points {
                 scratch.points.resize(points + 1, Vec::new());
@@ -237,6 +260,7 @@ impl<'e> TreeShap<'e> {
                 ensemble,
                 points,
                 background,
+                with,
             });
         }
         Ok(())
@@ -269,6 +293,7 @@ struct WalkAll<'a> {
     ensemble: &'a TreeEnsemble,
     points: usize,
     background: usize,
+    with: Option<u32>,
 }
 
 impl pulp::WithSimd for WalkAll<'_> {
@@ -277,7 +302,7 @@ impl pulp::WithSimd for WalkAll<'_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         self.scratch
-            .walk_all(self.ensemble, self.points, self.background);
+            .walk_all(self.ensemble, self.points, self.background, self.with);
     }
 }
 
@@ -343,9 +368,16 @@ impl Scratch {
         }
     }
 
-    /// Lets all blocks of rows walk over the tree, `background` times each, or once with covers.
+    /// Lets all blocks of rows walk over the tree, `background` times each, or once with covers;
+    /// `with` names the feature whose interactions are wanted, where not those with all others are.
     #[inline(always)]
-    fn walk_all(&mut self, ensemble: &TreeEnsemble, points: usize, background: usize) {
+    fn walk_all(
+        &mut self,
+        ensemble: &TreeEnsemble,
+        points: usize,
+        background: usize,
+        with: Option<u32>,
+    ) {
         let features = ensemble.num_features;
         let steps = self.tree.steps.len();
         let effects = !self.interaction.is_empty();
@@ -386,6 +418,7 @@ impl Scratch {
                         values: ensemble.leaf_values(),
                         column,
                         scale: 1.0 / background.max(1) as f64,
+                        with,
                     };
                     let mut sums = Sums {
                         total: &mut *total,

@@ -26,6 +26,9 @@ fn deviation(
     let total = attribute(shap, x, target, Effect::Total);
     let main = attribute(shap, x, target, Effect::Main);
     let others = attribute(shap, x, target, Effect::Interaction);
+    let with: Vec<Vec<f32>> = (0..features)
+        .map(|feature| attribute(shap, x, target, Effect::With(feature)))
+        .collect();
     let mut worst = 0.0_f64;
     let mut compare = |got: f64, want: f64| {
         worst = worst.max((got - want).abs() / want.abs().max(1.0));
@@ -41,8 +44,16 @@ fn deviation(
             compare(matrix[i * features..(i + 1) * features].iter().sum(), want);
             compare(at(&main, i), matrix[i * features + i]);
         }
-        for (got, want) in matrix.iter().zip(game.interactions()) {
-            compare(*got, want);
+        let wanted = game.interactions();
+        for (got, want) in matrix.iter().zip(&wanted) {
+            compare(*got, *want);
+        }
+        for (feature, with) in with.iter().enumerate() {
+            for j in 0..features {
+                compare(at(with, j), wanted[feature * features + j]);
+            }
+            let sum = (0..features).map(|j| at(with, j)).sum();
+            compare(sum, at(&total, feature));
         }
         for i in 0..features {
             for j in 0..i {
@@ -145,6 +156,8 @@ fn an_and_by_hand() {
     assert_eq!(attribute(&shap, &x, &[0], Effect::Main), [2.0, 2.0, 0.0]);
     let matrix = shap.interactions(&x, 0).unwrap();
     assert_eq!(matrix, [2.0, 1.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(attribute(&shap, &x, &[0], Effect::With(0)), [2.0, 1.0, 0.0]);
+    assert_eq!(attribute(&shap, &x, &[0], Effect::With(2)), [0.0; 3]);
     // What is missing goes left at the root and right below: worths 2, 4, 0, 0.
     let missing = [f32::NAN, f32::NAN, 0.0];
     let found = attribute(&shap, &missing, &[0], Effect::Total);
@@ -218,6 +231,13 @@ fn long_paths_lose_nothing() {
         // The same by the slow way round, leaf by leaf.
         let matrix = shap.interactions(&x, 0).unwrap();
         let main = attribute(&shap, &x, &[0], Effect::Main);
+        for feature in [0, 1, features - 1] {
+            let with = attribute(&shap, &x, &[0], Effect::With(feature));
+            let line = &matrix[feature * features..(feature + 1) * features];
+            for (got, want) in with.iter().zip(line) {
+                assert!((f64::from(*got) - want).abs() < TOLERANCE);
+            }
+        }
         for (i, &total) in total.iter().enumerate() {
             let row: f64 = matrix[i * features..(i + 1) * features].iter().sum();
             assert!((row - f64::from(total)).abs() < TOLERANCE);
@@ -240,7 +260,8 @@ fn rows_do_not_feel_each_other() {
             TreeShap::path_dependent(&ensemble).unwrap(),
             TreeShap::interventional(&ensemble, &background).unwrap(),
         ] {
-            for effect in [Effect::Total, Effect::Interaction] {
+            let last = shape.features - 1;
+            for effect in [Effect::Total, Effect::Interaction, Effect::With(last)] {
                 let together = attribute(&shap, &x, &target, effect);
                 for row in [0, 1, 8, 255, 256, 299] {
                     let place = row * shape.features..(row + 1) * shape.features;
@@ -266,6 +287,18 @@ fn what_does_not_fit_is_refused() {
     };
     assert!(go(&[0.0; 2], &[0]).contains("3 features"));
     assert!(go(&[0.0; 3], &[1]).contains("output 1 of 1"));
+    let with = |feature: usize| {
+        let mut out = [0.0; 3];
+        shap.attribute(
+            &[0.0; 3],
+            &[0],
+            Effect::With(feature),
+            &mut out,
+            &mut |_| Ok(()),
+        )
+    };
+    assert!(with(2).is_ok());
+    assert!(with(3).unwrap_err().message().contains("feature 3"));
     assert!(shap.expected_value(1).is_err());
     assert!(shap.interactions(&[0.0; 3], 1).is_err());
     assert!(shap.interactions(&[0.0; 2], 0).is_err());

@@ -150,6 +150,15 @@ fn tree_shap_by_hand() {
     )
     .unwrap();
     assert!(rest.iter().all(|value| value.abs() < 1e-12), "{rest:?}");
+    let with = explain(
+        &model,
+        TREE_SHAP,
+        r#"{"interactions_with": 1}"#,
+        &[0, 1],
+        unused,
+    )
+    .unwrap();
+    assert_eq!(with, [0.0, 0.25, 0.0, 0.0, 0.0, 0.75, 0.0, 0.0]);
 }
 
 #[test]
@@ -207,4 +216,8 @@ fn what_is_missing_is_named() {
     assert!(why(&model, PERMUTATION, "{}", None).contains("background"));
     assert!(why(&model, PERMUTATION, "{}", one).contains("at least 2"));
     assert!(why(&model, TREE_SHAP, r#"{"effect": "sum"}"#, one).contains("interaction"));
+    let beyond = r#"{"interactions_with": 4}"#;
+    assert!(why(&model, TREE_SHAP, beyond, one).contains("feature 4"));
+    let both = r#"{"interactions_with": 1, "effect": "main"}"#;
+    assert!(why(&model, TREE_SHAP, both, one).contains("leave one out"));
 }

@@ -118,6 +118,15 @@ fn compare(name: &str, figures: &Figures, background: &[f32]) {
             interactions.extend(shap.interactions(row, output).unwrap());
         }
     }
+    // The same, line by line, for all rows and outputs at once.
+    let mut lines = vec![0.0; interactions.len()];
+    for feature in 0..features {
+        let with = all_outputs(&shap, &x, Effect::With(feature));
+        let matrices = lines.chunks_mut(features * features);
+        for (matrix, line) in matrices.zip(with.chunks(features)) {
+            matrix[feature * features..(feature + 1) * features].copy_from_slice(line);
+        }
+    }
     let main: Vec<f64> = figures
         .interactions
         .chunks(features * features)
@@ -139,6 +148,7 @@ fn compare(name: &str, figures: &Figures, background: &[f32]) {
         ),
         ("expected", worst(expected(&shap), &figures.expected)),
         ("interactions", worst(interactions, &figures.interactions)),
+        ("lines", worst(lines, &figures.interactions)),
         ("main", worst(all_outputs(&shap, &x, Effect::Main), &main)),
         (
             "interventional",

@@ -108,7 +108,8 @@ fn siblings(feature: usize, shape: [usize; 3]) -> Vec<Vec<usize>> {
         } else {
             return found;
         };
-        let middle = block[axis].start + block[axis].len() / 2;
+        // As the shap package: of an odd side the first half is the longer one.
+        let middle = block[axis].end - block[axis].len() / 2;
         let mut other = block.clone();
         if place[axis] < middle {
             block[axis].end = middle;
