@@ -140,3 +140,76 @@ fn what_is_wrong_is_told_with_a_remedy() {
     assert!(refused(&maps, &["--model", "linear", "--target", "Hat"]).contains("unknown target"));
     assert!(refused(&maps, &["--masks", "linear.logits.npy"]).contains("linear.logits.npy"));
 }
+
+/// What `xbench data export` writes is what is scored: the pixels as a map score like the control that
+/// shows the input's magnitude.
+#[test]
+fn exported_rows_are_the_rows_that_are_scored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows = folder.path().join("rows");
+    let export = |select: &str| {
+        let output = run(xbench()
+            .args(["data", "export", "garments-shortcut", "--format", "json"])
+            .args(["--select", select, "--out"])
+            .arg(&rows));
+        json(&output)
+    };
+    let told = export("3..9");
+    assert_eq!(
+        told["export"]["rows"],
+        serde_json::json!([3, 4, 5, 6, 7, 8])
+    );
+    let shapes: Vec<_> = told["export"]["arrays"]
+        .as_array()
+        .expect("arrays")
+        .iter()
+        .map(|array| array["shape"].to_string())
+        .collect();
+    let expected = ["[6,1,28,28]", "[6]", "[6]", "[6,28,28]", "[6,28,28]"];
+    assert_eq!(shapes, expected);
+    let labels: ndarray::Array1<i64> =
+        ndarray_npy::read_npy(rows.join("labels.npy")).expect("labels");
+    let scored = |masks: Option<&Path>| {
+        let mut command = xbench();
+        command
+            .args(["score", "--data", "garments-shortcut", "--select", "3..9"])
+            .args([
+                "--scores",
+                "localisation,shortcut_auroc",
+                "--format",
+                "json",
+            ])
+            .arg("--attributions")
+            .arg(rows.join("inputs.npy"));
+        if let Some(masks) = masks {
+            command.arg("--masks").arg(masks);
+        }
+        json(&run(&mut command))
+    };
+    let own = scored(None);
+    let found: Vec<_> = own["rows"].as_array().expect("rows").clone();
+    assert_eq!(found.len(), 6);
+    for (row, label) in found.iter().zip(&labels) {
+        let class = &told["export"]["classes"][usize::try_from(*label).expect("a class")];
+        assert_eq!(&row["label"], class, "{row}");
+    }
+    assert_eq!(
+        own["scores"],
+        scored(Some(&rows.join("masks.npy")))["scores"]
+    );
+    // Another set into the same folder leaves nothing of the first.
+    let output = run(xbench()
+        .args([
+            "data",
+            "export",
+            "garments-plain",
+            "--select",
+            "first:2",
+            "--out",
+        ])
+        .arg(&rows));
+    assert!(output.status.success());
+    assert!(rows.join("masks.npy").exists() && !rows.join("cause.npy").exists());
+    let output = run(xbench().args(["data", "export", "garments", "--select", "9..3"]));
+    assert_eq!(output.status.code(), Some(20));
+}

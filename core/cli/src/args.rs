@@ -7,6 +7,7 @@ use serde_json::Value;
 use xbench_data::SetRef;
 
 use crate::commands::describe::{DESCRIBE_EXAMPLES, DescribeArgs};
+use crate::commands::export::{EXPORT_EXAMPLES, ExportArgs};
 use crate::commands::score::{SCORE_EXAMPLES, ScoreArgs};
 
 /// Benchmarks explanations of image classifiers: every model and method side by side, with
@@ -351,6 +352,9 @@ pub(crate) enum DataCommand {
     /// Describe a data set: tables and pictures of what is in it
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// Write rows as NumPy arrays, to explain them with any other tool
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// Download a data set into the cache, checksums verified
     Fetch {
         /// Its name

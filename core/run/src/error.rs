@@ -33,7 +33,9 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Suite(_) | Self::Flag(_) => ExitCode::BadSuite,
+            Self::Suite(_) | Self::Flag(_) | Self::Data(DataError::Selection { .. }) => {
+                ExitCode::BadSuite
+            }
             Self::Plugin(_) => ExitCode::PluginRefused,
             Self::NothingSelected(_) => ExitCode::NothingSelected,
             Self::Data(_) | Self::Files(_) => ExitCode::Unexpected,

@@ -14,6 +14,7 @@ pub(crate) fn data(command: &DataCommand) -> Result<ExitCode, RunError> {
     match command {
         DataCommand::List(args) => list(args.format),
         DataCommand::Describe(args) => super::describe::describe_set(args),
+        DataCommand::Export(args) => super::export::export_set(args),
         DataCommand::Fetch { set } => {
             let progress = Progress::new(false);
             let tell = |step: xbench_data::Progress| progress.download(&step);

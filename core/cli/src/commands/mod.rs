@@ -3,6 +3,7 @@
 pub(crate) mod data;
 pub(crate) mod describe;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod plugin;

@@ -24,6 +24,7 @@ Examples:
 From Python, with attributions of any tool in an array [n, c, h, w], [n, h, w] or, of a table,
 [n, d], float32 or float64, a row of the split after the other:
   numpy.save(\"maps.npy\", attributions)
+The rows themselves, with labels and masks, come from `xbench data export`.
 
 Without --model: scores of maps and masks. With it, also those that ask the model; the attributions
 must be of that model and that target. A single map for several channels counts for each in equal
@@ -148,7 +149,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<ExitCode, RunError> {
     Ok(ExitCode::Fine)
 }
 
-fn split_name(split: SplitArg) -> &'static str {
+pub(super) fn split_name(split: SplitArg) -> &'static str {
     match split {
         SplitArg::Train => "train",
         SplitArg::Validation => "validation",

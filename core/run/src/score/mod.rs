@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use xbench_data::{DataSet, SetRef, Split, Splits};
+use xbench_data::{DataSet, SetRef, Split};
 use xbench_metrics::{ScoreInfo, localisation};
 use xbench_stats::{DEFAULT_DRAWS, Resamples, mean_intervals_masked};
 
@@ -23,6 +23,7 @@ use crate::evaluate::{Column, Images, NoModel, Probed, ScoreSettings, Shared, sc
 use crate::known_cause;
 use crate::observer::Observer;
 use crate::session::{columns_of, masks_of, score_settings};
+use crate::split::{self, split_of};
 use crate::summary::Estimate;
 use crate::task::RowLayout;
 
@@ -141,11 +142,7 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
     let (wanted, perturbation) = choice::read(&request.scores, &request.perturbation)?;
     let array = npy::read_floats(&request.attributions)?;
     let masks = request.masks.as_deref().map(npy::read_mask).transpose()?;
-    let splits = match request.split.as_str() {
-        "test" => Splits::TestOnly,
-        "photos" => Splits::PhotosOnly,
-        _ => Splits::All,
-    };
+    let splits = split::to_load(&request.split);
     let offline = request.search.offline;
     let (set, _) = load_data(&request.data, None, None, splits, offline, observer)?;
     let split = split_of(&set, &request.split)?;
@@ -210,22 +207,6 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
         left_out,
         rows,
     })
-}
-
-fn split_of<'s>(set: &'s DataSet, name: &str) -> Result<&'s Split, RunError> {
-    let split = match name {
-        "train" => &set.train,
-        "validation" => &set.validation,
-        "photos" => &set.photos,
-        _ => &set.test,
-    };
-    if split.is_empty() {
-        return Err(RunError::NothingSelected(format!(
-            "{} has no rows in the split {name}",
-            set.id
-        )));
-    }
-    Ok(split)
 }
 
 /// The attributions as `[n, c, h, w]`, or why they are not the rows'.
