@@ -1,0 +1,103 @@
+//! Time per 28x28 image of the controls, which ask no model anything.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use xbench_explainers_controls::xbench_entry_v1 as entry;
+use xbench_plugin::testing::{TestBatch, TestHost};
+use xbench_plugin::{
+    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
+    test_model,
+};
+
+const SHAPE: [usize; 4] = [20, 1, 28, 28];
+const PIXELS: usize = 784;
+
+/// Is never asked.
+struct Silent(ModelSpec);
+
+impl Silent {
+    fn new() -> Self {
+        Self(ModelSpec {
+            input_shape: SHAPE[1..].to_vec(),
+            layout: c"nchw",
+            outputs: 10,
+            output_kind: OutputKind::Logits,
+        })
+    }
+}
+
+impl Plugin for Silent {
+    const META: Meta = Meta {
+        id: c"org.xbench.bench.silent",
+        name: c"Silent",
+        version: c"1.0.0",
+        license: c"MIT",
+        citation: c"none",
+        summary: c"Costs nothing.",
+        flags: Flags::NONE,
+        max_batch: 0,
+    };
+    type Params = NoParams;
+
+    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self::new())
+    }
+}
+
+impl Model for Silent {
+    fn spec(&self) -> &ModelSpec {
+        &self.0
+    }
+
+    fn predict(&self, _: &Context<'_>, _: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
+        outputs.fill(0.0);
+        Ok(())
+    }
+}
+
+fn own_time(criterion: &mut Criterion) {
+    let host = TestHost::new(&entry).expect("an entry of this version");
+    let model = test_model!(Silent::new(), Silent).expect("a sound model");
+    let images = SHAPE[0];
+    let x: Vec<f32> = (0..images * PIXELS)
+        .map(|i| (i * 7919 % 1009) as f32 / 1009.0)
+        .collect();
+    let mask: Vec<u8> = (0..images * PIXELS)
+        .map(|i| u8::from((i % 28).abs_diff(14) + (i / 28 % 28).abs_diff(14) < 9))
+        .collect();
+    let seed: Vec<u64> = (0..images as u64).collect();
+    let batch = TestBatch {
+        x: TensorRef::new(&SHAPE, &x).expect("images"),
+        target: &[0; SHAPE[0]],
+        seed: &seed,
+        mask: Some(&mask),
+        background: None,
+    };
+    let mut group = criterion.benchmark_group("controls");
+    group.throughput(Throughput::Elements(images as u64));
+    for id in [
+        "random",
+        "constant",
+        "sobel",
+        "input-magnitude",
+        "centre-gaussian",
+        "oracle",
+        "shuffled",
+    ] {
+        let explainer = host
+            .explainer(&format!("org.xbench.{id}"), "{}")
+            .expect("defaults");
+        group.bench_function(BenchmarkId::from_parameter(id), |b| {
+            b.iter(|| {
+                explainer
+                    .explain_batch(&model, black_box(&batch))
+                    .expect("explained")
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, own_time);
+criterion_main!(benches);
