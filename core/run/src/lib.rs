@@ -37,6 +37,7 @@ mod reproduction;
 mod resolution;
 mod run;
 mod score;
+mod score_costs;
 mod scored;
 mod session;
 mod significance;
@@ -61,6 +62,7 @@ pub use run::{RunRequest, check_suite, run};
 pub use score::{
     LeftOut, RowChoice, ScoreRequest, ScoredArrays, ScoredColumn, parse_selection, score,
 };
+pub use score_costs::{ScoreCost, ScoreCosts, Spent};
 pub use summary::{
     AgreementGroup, AgreementSummary, CalibrationSummary, CellSummary, ClassSummary,
     Classification, ContrastSummary, Estimate, Example, ExampleKind, ExamplePicture, ModelSummary,

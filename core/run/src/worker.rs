@@ -38,15 +38,16 @@ pub fn serve() -> ! {
     xbench_host::worker::serve(&mut |message, responder| state.handle(message, responder))
 }
 
+/// What is loaded.
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     libraries: HashMap<PathBuf, Library>,
     models: Vec<(ModelRef, LoadedModel)>,
     explainers: Vec<(PluginRef, LoadedExplainer)>,
 }
 
 /// Why a task could not be done: the plugin's doing, or a defect of ours.
-enum Failure {
+pub(crate) enum Failure {
     Plugin(PluginError),
     Other(String),
 }
@@ -54,6 +55,15 @@ enum Failure {
 impl From<PluginError> for Failure {
     fn from(error: PluginError) -> Self {
         Self::Plugin(error)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plugin(error) => error.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
     }
 }
 
@@ -70,7 +80,7 @@ impl State {
         }
         let task = Task::deserialize(&message.header)
             .map_err(|error| format!("unreadable task: {error}"))?;
-        match self.perform(task, &message, responder) {
+        match self.perform(task, &message, Some(responder)) {
             Ok(answer) => Ok(answer),
             Err(Failure::Plugin(error)) => Ok(message_of(&Reply::Failed {
                 timeout: error.kind == PluginErrorKind::Deadline,
@@ -80,11 +90,12 @@ impl State {
         }
     }
 
-    fn perform(
+    /// Carries out a task; `responder` is told how training goes, and only training needs it.
+    pub(crate) fn perform(
         &mut self,
         task: Task,
         message: &Message,
-        responder: &Responder,
+        responder: Option<&Responder>,
     ) -> Result<Message, Failure> {
         match task {
             Task::Describe { model } => self.describe(&model),
@@ -197,6 +208,7 @@ impl State {
                 settings,
                 threads,
             } => {
+                let responder = responder.ok_or_else(|| "nobody listens".to_owned())?;
                 let data = TrainingRows {
                     values: message.blob(0)?,
                     labels: message.i64s(1)?,

@@ -317,7 +317,8 @@ pub(super) fn joined(parts: &[&Column]) -> Column {
     joined
 }
 
-fn settings_of(session: &Session<'_>) -> ChallengeSettings {
+/// How these scores are computed in a suite.
+pub(crate) fn settings_of(session: &Session<'_>) -> ChallengeSettings {
     let (robustness, randomisation) = (&session.suite.robustness, &session.suite.randomisation);
     let table = session.split().is_table();
     ChallengeSettings {

@@ -19,7 +19,7 @@ mod challenge;
 mod explain;
 mod score;
 
-pub(crate) use self::challenge::LayerCurve;
+pub(crate) use self::challenge::{LayerCurve, settings_of as challenge_settings};
 
 /// What became of a cell.
 pub(crate) struct CellResult {
