@@ -12,6 +12,8 @@
 //!   any number of rows; row `i` of a result has the same bits in any batch and for any number of
 //!   threads.
 //! - [`Svm::decision_gradient`] and [`Svm::probability_gradient`] are their exact derivatives.
+//! - [`Svm::outputs`] and [`Svm::output_gradient`] give either probabilities or scores of the
+//!   classes made of decisions, as [`Readout`] says.
 //! - [`Svm::save`] and [`Svm::load`] keep a machine in the safetensors format;
 //!   [`Svm::write`] and [`Svm::read`] put it next to other tensors.
 //!
@@ -27,6 +29,7 @@ mod model;
 mod pair;
 mod panels;
 mod platt;
+mod readout;
 mod settings;
 mod smo;
 mod states;
@@ -35,6 +38,7 @@ mod train;
 
 pub use error::{Stop, SvmError};
 pub use model::Svm;
+pub use readout::Readout;
 pub use settings::{Calibration, Gamma, SvmSettings};
 pub use states::PairStates;
 pub use store::{StoredTensor, SupportRows};

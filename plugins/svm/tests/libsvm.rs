@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use xbench_nn::Threads;
-use xbench_svm::{Calibration, Problem, Svm, SvmSettings, pair_count};
+use xbench_svm::{Calibration, Problem, Readout, Svm, SvmSettings, pair_count};
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -16,6 +16,7 @@ struct Fixture {
     intercept: Vec<f64>,
     test: Vec<f32>,
     decisions: Vec<f64>,
+    class_scores: Vec<f64>,
     predictions: Vec<usize>,
     loose_decisions: Vec<f64>,
     probabilities: Vec<f64>,
@@ -69,6 +70,63 @@ fn the_solution_is_libsvms() {
     assert!(worst < 1e-3, "decisions differ by {worst}");
     let predictions = svm.predict(&threads, &fixture.test).unwrap();
     assert_eq!(predictions, fixture.predictions);
+}
+
+/// `SVC.decision_function` with the shape "ovr".
+#[test]
+fn scores_of_classes_are_scikit_learns() {
+    let fixture = fixture();
+    let svm = fit(&fixture, 1e-8, Calibration::None);
+    let mut scores = vec![0.0; fixture.class_scores.len()];
+    svm.outputs(
+        Readout::Decisions,
+        &Threads::one(),
+        &fixture.test,
+        &mut scores,
+    )
+    .unwrap();
+    let worst = furthest(scores.iter().copied().map(f64::from), &fixture.class_scores);
+    assert!(worst < 1e-3, "scores differ by {worst}");
+    // Probabilities need a sigmoid per pair, which this machine was not given.
+    let refused = svm.outputs(
+        Readout::Probabilities,
+        &Threads::one(),
+        &fixture.test,
+        &mut scores,
+    );
+    assert!(refused.is_err());
+}
+
+/// Against central differences, of rows whose votes do not change within the step.
+#[test]
+fn gradients_of_scores_are_their_differences() {
+    let fixture = fixture();
+    let svm = fit(&fixture, 1e-8, Calibration::None);
+    let threads = Threads::one();
+    let x = &fixture.test[..fixture.width * 8];
+    let g: Vec<f32> = (0..8 * fixture.classes)
+        .map(|i| (i * 7 % 5) as f32 - 2.0)
+        .collect();
+    let gradient = svm
+        .output_gradient(Readout::Decisions, &threads, x, &g)
+        .unwrap();
+    let sum_at = |at: usize, by: f32| {
+        let mut moved = x.to_vec();
+        moved[at] += by;
+        let mut scores = vec![0.0; g.len()];
+        svm.outputs(Readout::Decisions, &threads, &moved, &mut scores)
+            .unwrap();
+        scores
+            .iter()
+            .zip(&g)
+            .map(|(&s, &g)| f64::from(s) * f64::from(g))
+            .sum::<f64>()
+    };
+    for (at, &gradient) in gradient.iter().enumerate() {
+        let difference = (sum_at(at, 5e-3) - sum_at(at, -5e-3)) / 1e-2;
+        let gap = (difference - f64::from(gradient)).abs();
+        assert!(gap < 5e-3, "feature {at}: {gradient} against {difference}");
+    }
 }
 
 /// At libsvm's own tolerance of 0.001 each solver stops somewhere in the same neighbourhood.

@@ -8,30 +8,35 @@ use xbench_plugin::{
     Context, DataHandle, Error, Fit, FitMonitor, Flags, Meta, Model, ModelSpec, OutputKind, Plugin,
     Pullback, Result, Tensor, TensorRef, Vjp, Weights, Wrt, params,
 };
+use xbench_svm::Readout;
 
 use crate::fit::{self, Trained, error};
 use crate::store;
 
 params! {
-    /// Shape of a row and number of classes.
+    /// Shape of a row, number of classes, and which outputs.
     pub struct SvmMaskParams {
         /// Extents of a row: channels, height and width of an image, or the number of features.
         input: Vec<usize> = &[1, 28, 28], 1..=1_000_000;
         /// Number of classes.
         outputs: usize = 10, 2..=1_000;
+        /// What is given for each class: its probability, or the votes of its decisions with a
+        /// fraction that their sum decides (scikit-learn's `decision_function`).
+        output: String = "probabilities", ["probabilities", "decisions"];
     }
 }
 
 /// The plugin `org.xbench.svm-mask`: a support vector machine with a radial kernel on all values
-/// of a row, whose outputs are probabilities.
+/// of a row, whose outputs are probabilities, or scores made of its decisions.
 ///
-/// Its gradients are those of the probabilities, exactly. The class of the largest probability may
+/// Its gradients are those of its outputs, exactly. The class of the largest probability may
 /// differ from the class with the most votes of pairs, which is what libsvm calls its prediction:
 /// on Fashion-MNIST's test images the preset `best` is right in 0.9012 of them by probability and
 /// in 0.9002 by votes.
 #[derive(Debug)]
 pub struct SvmMask {
     spec: ModelSpec,
+    readout: Readout,
     trained: Option<Trained>,
     /// The pool of the last call, kept while calls ask for the same number of threads.
     threads: Mutex<Option<Arc<Threads>>>,
@@ -93,13 +98,18 @@ impl Plugin for SvmMask {
                 params.input
             )));
         }
+        let (readout, output_kind) = match params.output.as_str() {
+            "decisions" => (Readout::Decisions, OutputKind::Values),
+            _ => (Readout::Probabilities, OutputKind::Probabilities),
+        };
         Ok(Self {
             spec: ModelSpec {
                 input_shape: params.input,
                 layout,
                 outputs: params.outputs,
-                output_kind: OutputKind::Probabilities,
+                output_kind,
             },
+            readout,
             trained: None,
             threads: Mutex::new(None),
         })
@@ -118,7 +128,7 @@ impl Model for SvmMask {
         let threads = self.threads(ctx)?;
         trained
             .svm
-            .probabilities(&threads, &rows, outputs)
+            .outputs(self.readout, &threads, &rows, outputs)
             .map_err(error)
     }
 }
@@ -143,7 +153,7 @@ impl Vjp for SvmMask {
         let threads = self.threads(ctx)?;
         let mut gradient = trained
             .svm
-            .probability_gradient(&threads, &rows, output_gradient.data())
+            .output_gradient(self.readout, &threads, &rows, output_gradient.data())
             .map_err(error)?;
         trained.scaler.pull_back(x.data(), &mut gradient);
         Ok(Pullback {

@@ -270,6 +270,51 @@ fn gradients_agree_with_finite_differences_through_the_scaling() {
 
 /// Weights may come from anywhere: whatever they are, an error or a model that can be asked.
 #[test]
+fn decisions_are_given_where_they_are_asked_for() {
+    let mut trained = model(1, PARAMS);
+    let settings = r#"{"preset": "best", "seed": 3}"#;
+    trained.fit(&data(120), settings, &mut |_| true).unwrap();
+    let asked = r#"{"input": [1, 6, 5], "outputs": 3, "output": "decisions"}"#;
+    let mut svm = model(1, asked);
+    svm.load(&trained.save().unwrap()).unwrap();
+    assert_eq!(svm.spec().output_kind, OutputKind::Values);
+    let (pixels, _) = images(20, 2);
+    let x = unit(&pixels);
+    let at = |x: &[f32]| {
+        svm.predict(TensorRef::new(&[20, 1, 6, 5], x).unwrap())
+            .unwrap()
+    };
+    let scores = at(&x);
+    for row in 0..20 {
+        // Fractions are below a third, so that the nearest whole numbers are the pairs' votes.
+        let votes: f32 = scores.row(row).iter().map(|score| score.round()).sum();
+        assert_eq!(votes, 3.0);
+    }
+    let g = [0.5, -1.0, 2.0].repeat(20);
+    let back = svm
+        .vjp(
+            TensorRef::new(&[20, 1, 6, 5], &x).unwrap(),
+            TensorRef::new(&[20, 3], &g).unwrap(),
+            Wrt::Input,
+            false,
+        )
+        .unwrap();
+    let sum = |x: &[f32]| -> f64 {
+        let scores = at(x);
+        let pairs = scores.data().iter().zip(&g);
+        pairs.map(|(&s, &g)| f64::from(s) * f64::from(g)).sum()
+    };
+    for place in [3, 47, 200, 331, 598] {
+        let (mut up, mut down) = (x.clone(), x.clone());
+        up[place] += 2e-3;
+        down[place] -= 2e-3;
+        let want = (sum(&up) - sum(&down)) / 4e-3;
+        let got = f64::from(back.gradient.data()[place]);
+        assert!((got - want).abs() < 2e-2, "{place}: {got} against {want}");
+    }
+}
+
+#[test]
 fn damaged_weights_are_refused() {
     let mut svm = model(1, PARAMS);
     svm.fit(&data(60), r#"{"preset": "best"}"#, &mut |_| true)
