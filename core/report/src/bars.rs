@@ -127,19 +127,63 @@ pub fn bar_image(chart: &BarChart) -> Result<RgbImage, FigureError> {
     axes.draw_rows(&mut canvas, &[]);
     axes.draw_columns(&mut canvas, &columns);
     axes.draw_names(&mut canvas, &chart.axis, "", MARGIN);
+    let digits = digits(chart);
     for (number, (group_of, name)) in chart.groups.iter().zip(&names).enumerate() {
         let y = top + GROUP_GAP + number as u32 * (group as u32 + GROUP_GAP);
         let middle = y + (group as u32 - Font::BODY.height()) / 2;
         canvas.text_right(left - NAME_GAP, middle, name, Font::BODY, INK);
         for number in 0..chart.series.len() {
             let value = group_of.values.get(number).copied().flatten();
-            draw_bar(&mut canvas, &axes, y + number as u32 * BAR, value, number);
+            let y = y + number as u32 * BAR;
+            draw_bar(&mut canvas, &axes, y, value, (number, digits));
         }
     }
     Ok(canvas.finish())
 }
 
-fn draw_bar(canvas: &mut Canvas, axes: &Axes, y: u32, value: Option<Estimate>, number: usize) {
+/// How the numbers of a chart are written, the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Digits {
+    /// Counts.
+    Whole,
+    /// Shares of one: three decimals.
+    Share,
+    /// Three significant digits.
+    Significant,
+}
+
+impl Digits {
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::Whole => format!("{value:.0}"),
+            Self::Share => format!("{value:.3}"),
+            Self::Significant => significant(value),
+        }
+    }
+}
+
+fn digits(chart: &BarChart) -> Digits {
+    let values = chart.groups.iter().flat_map(|group| &group.values);
+    let values = values.flatten().map(|estimate| estimate.value);
+    if chart.range == Some((0.0, 1.0)) {
+        Digits::Share
+    } else if values
+        .filter(|value| value.is_finite())
+        .all(|value| value.fract() == 0.0)
+    {
+        Digits::Whole
+    } else {
+        Digits::Significant
+    }
+}
+
+fn draw_bar(
+    canvas: &mut Canvas,
+    axes: &Axes,
+    y: u32,
+    value: Option<Estimate>,
+    (number, digits): (usize, Digits),
+) {
     let after = axes.left + axes.width + 8;
     let Some(estimate) = value.filter(|estimate| estimate.value.is_finite()) else {
         canvas.text(after, y + 1, "-", Font::BODY, FAINT_INK);
@@ -158,7 +202,7 @@ fn draw_bar(canvas: &mut Canvas, axes: &Axes, y: u32, value: Option<Estimate>, n
             canvas.fill(cap, y + 4, 1, BAR - 9, INK);
         }
     }
-    canvas.text(after, y + 1, &significant(estimate.value), Font::BODY, INK);
+    canvas.text(after, y + 1, &digits.text(estimate.value), Font::BODY, INK);
 }
 
 fn range(chart: &BarChart) -> (f64, f64) {
@@ -220,6 +264,26 @@ mod tests {
         let below = row + 2 * BAR + GROUP_GAP;
         assert_eq!(at(0.95, below), series(0));
         assert_eq!(at(0.3, below + BAR), series(1));
+    }
+
+    #[test]
+    fn numbers_of_a_chart_are_written_alike() {
+        let with = |range, values: &[f64]| {
+            let chart = BarChart {
+                groups: vec![BarGroup {
+                    name: String::new(),
+                    values: values.iter().map(|&v| Some(Estimate::exact(v))).collect(),
+                }],
+                range,
+                ..chart()
+            };
+            let digits = digits(&chart);
+            values.iter().map(|&v| digits.text(v)).collect::<Vec<_>>()
+        };
+        assert_eq!(with(None, &[12_345.0, 12.0, 0.0]), ["12345", "12", "0"]);
+        let shares = with(Some((0.0, 1.0)), &[1.0, 0.25, 0.0]);
+        assert_eq!(shares, ["1.000", "0.250", "0.000"]);
+        assert_eq!(with(None, &[1.5, 812.0]), ["1.50", "812"]);
     }
 
     #[test]

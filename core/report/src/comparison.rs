@@ -124,17 +124,56 @@ pub fn comparison_text(rows: &[Comparison], style: &Style) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(vec![
+    // Sources stand in a column of their own where they fit, else above the rows they belong to.
+    let beside = comparison_table(rows, style, true);
+    let table = if beside.natural_width() <= style.width {
+        beside
+    } else {
+        comparison_table(rows, style, false)
+    };
+    let mut text = table.render(style);
+    for line in wrap(&tally(rows), style.width) {
+        text.push_str(&style.paint(&line, Emphasis::Bold));
+        text.push('\n');
+    }
+    let mut reasons: Vec<&str> = Vec::new();
+    for row in rows {
+        if let Outcome::NotMeasured(reason) = &row.outcome
+            && !reason.is_empty()
+            && !reasons.contains(&reason.as_str())
+        {
+            reasons.push(reason);
+        }
+    }
+    for reason in reasons {
+        let reason = crate::style::clean(reason);
+        for line in wrap(&format!("not measured: {reason}"), style.width) {
+            text.push_str(&style.paint(&line, Emphasis::Dim));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn comparison_table(rows: &[Comparison], style: &Style, sources_beside: bool) -> Table {
+    let mut columns = vec![
         TableColumn::prose("what"),
         TableColumn::left("score"),
         TableColumn::left("published"),
         TableColumn::left("measured"),
         TableColumn::right("difference"),
         TableColumn::left("verdict"),
-        TableColumn::prose("source"),
-    ]);
-    let mut reasons: Vec<&str> = Vec::new();
+    ];
+    if sources_beside {
+        columns.push(TableColumn::left("source"));
+    }
+    let mut table = Table::new(columns);
+    let mut source = None;
     for row in rows {
+        if !sources_beside && source != Some(&row.source) {
+            table.heading(Cell::styled(&row.source, Emphasis::Dim));
+            source = Some(&row.source);
+        }
         let (measured, difference) = match (&row.measured, row.difference()) {
             (Some(measured), Some(difference)) => (
                 with_interval(measured, 4, style),
@@ -142,18 +181,12 @@ pub fn comparison_text(rows: &[Comparison], style: &Style) -> String {
             ),
             _ => (style.dash().to_owned(), style.dash().to_owned()),
         };
-        if let Outcome::NotMeasured(reason) = &row.outcome
-            && !reason.is_empty()
-            && !reasons.contains(&reason.as_str())
-        {
-            reasons.push(reason);
-        }
         let gap = if row.better == Direction::Neither {
             ""
         } else {
             " "
         };
-        table.row(vec![
+        let mut cells = vec![
             Cell::new(&row.what),
             Cell::new(format!(
                 "{}{gap}{}",
@@ -164,22 +197,13 @@ pub fn comparison_text(rows: &[Comparison], style: &Style) -> String {
             Cell::new(measured),
             Cell::new(difference),
             Cell::styled(row.outcome.word(), row.emphasis()),
-            Cell::styled(&row.source, Emphasis::Dim),
-        ]);
-    }
-    let mut text = table.render(style);
-    for line in wrap(&tally(rows), style.width) {
-        text.push_str(&style.paint(&line, Emphasis::Bold));
-        text.push('\n');
-    }
-    for reason in reasons {
-        let reason = crate::style::clean(reason);
-        for line in wrap(&format!("not measured: {reason}"), style.width) {
-            text.push_str(&style.paint(&line, Emphasis::Dim));
-            text.push('\n');
+        ];
+        if sources_beside {
+            cells.push(Cell::styled(&row.source, Emphasis::Dim));
         }
+        table.row(cells);
     }
-    text
+    table
 }
 
 /// The comparison as a table in Markdown (GitHub's), for a document; empty for no rows.
@@ -290,10 +314,10 @@ mod tests {
             ..Style::plain(80)
         };
         insta::assert_snapshot!(comparison_text(&rows()[1..2], &ascii), @"
-        what     score       published       measured             difference  verdict  source
-        -----------------------------------------------------------------------------------------
-        cnn-gap  log_loss v  .2089 +- .0100  .2500 [.2400-.2600]      +.0411  above    study,
-                                                                                       table 2
+        what     score       published       measured             difference  verdict
+        -----------------------------------------------------------------------------
+        study, table 2
+        cnn-gap  log_loss v  .2089 +- .0100  .2500 [.2400-.2600]      +.0411  above
         0 of 1 reproduced or better, 1 worse
         ");
         assert_eq!(comparison_text(&[], &ascii), "");

@@ -153,10 +153,14 @@ pub fn training_image(curve: &TrainingCurve) -> Result<RgbImage, FigureError> {
     let mut canvas = Canvas::new("the training curve", width.into(), height.into())?;
     let title = Font::TITLE.elide(&curve.title, width - 2 * MARGIN);
     canvas.text(MARGIN, MARGIN, &title, Font::TITLE, INK);
-    let entries = [
-        ("training", train_colour()),
-        ("validation", validation_colour()),
-    ];
+    let mut entries = vec![("training", train_colour())];
+    if curve
+        .epochs
+        .iter()
+        .any(|point| point.validation_loss.is_some() || point.validation_accuracy.is_some())
+    {
+        entries.push(("validation", validation_colour()));
+    }
     let legend_y = MARGIN + TITLE_BLOCK - 4;
     let behind = legend(&mut canvas, (MARGIN + LEFT_BLOCK, legend_y), &entries);
     let kept = curve

@@ -13,6 +13,8 @@ const MARGIN: u32 = 20;
 const CELL_WIDTH: u32 = 52;
 const CELL_HEIGHT: u32 = 32;
 const LONGEST_LABEL: u32 = 230;
+/// A title longer than this is cut, rather than the picture widened for it.
+const LONGEST_TITLE: u32 = 900;
 const LABEL_GAP: u32 = 8;
 const BAR_WIDTH: u32 = 14;
 const TITLE_BLOCK: u32 = Font::TITLE.height() + 14;
@@ -145,10 +147,15 @@ fn draw(
     let top = MARGIN + header(notes, grids) + longest + LABEL_GAP;
     let bar_block = u64::from(20 + BAR_WIDTH + 6 + Font::BODY.width(".25"));
     let notes_width = notes.iter().map(|note| Font::BODY.width(note)).max();
-    let least = u64::from(notes_width.unwrap_or(0) + 2 * MARGIN);
+    let title_width = Font::TITLE.width(title).min(LONGEST_TITLE);
+    let least = u64::from(notes_width.unwrap_or(0).max(title_width) + 2 * MARGIN);
     let count = grids.len() as u64;
-    let all_grids = count * grid_width + (count - 1) * u64::from(GRID_GAP);
-    let width = (u64::from(left) + all_grids + bar_block + u64::from(MARGIN)).max(least);
+    let step = step(grids, labels.len());
+    let to_last = (count - 1) * u64::from(step);
+    let width = (u64::from(left) + to_last + grid_width.max(u64::from(step - GRID_GAP)))
+        .max(u64::from(left) + to_last + grid_width + bar_block)
+        + u64::from(MARGIN);
+    let width = width.max(least);
     let height = u64::from(top) + grid_height + u64::from(MARGIN);
     let mut canvas = Canvas::new(&format!("the matrix {title}"), width, height)?;
     let room = width as u32 - 2 * MARGIN;
@@ -168,12 +175,23 @@ fn draw(
         canvas.text_right(left - LABEL_GAP, y, name, Font::BODY, INK);
     }
     for (number, grid) in grids.iter().enumerate() {
-        let x = left + number as u32 * (grid_width as u32 + GRID_GAP);
+        let x = left + number as u32 * step;
         draw_grid(&mut canvas, (x, top, longest), &names, grid, bar.scale);
     }
-    let bar_left = left + all_grids as u32 + 20;
+    let bar_left = left + (to_last + grid_width) as u32 + 20;
     draw_bar(&mut canvas, bar_left, top, grid_height as u32, bar);
     Ok(canvas.finish())
+}
+
+/// From the left of a grid to that of the next: both the grid and its heading have room.
+fn step(grids: &[Grid<'_>], side: usize) -> u32 {
+    let headings = grids.iter().map(|(heading, _)| Font::BOLD.width(heading));
+    let widest = headings.max().unwrap_or(0);
+    // A matrix too large for a picture is refused by the canvas.
+    let grid = u32::try_from(side)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(CELL_WIDTH);
+    grid.max(widest).saturating_add(GRID_GAP)
 }
 
 /// Height of title, notes and headings.
@@ -200,9 +218,7 @@ fn draw_grid(
 ) {
     let heading_top = top - LABEL_GAP - longest - AXIS_BLOCK - 6;
     if !heading.is_empty() {
-        let room = names.len() as u32 * CELL_WIDTH;
-        let heading = Font::BOLD.elide(heading, room.max(CELL_WIDTH * 2));
-        canvas.text(left, heading_top, &heading, Font::BOLD, INK);
+        canvas.text(left, heading_top, heading, Font::BOLD, INK);
     }
     for (row, name) in names.iter().enumerate() {
         let (x, y) = (
@@ -278,8 +294,12 @@ mod tests {
         let left = MARGIN + Font::BODY.width("a") + LABEL_GAP;
         let headings = TITLE_BLOCK + 3 * AXIS_BLOCK + 12;
         let top = MARGIN + headings + Font::BODY.width("a") + LABEL_GAP;
-        // Both grids are coloured alike.
-        for left in [left, left + 2 * CELL_WIDTH + GRID_GAP] {
+        // Both grids are coloured alike; the second stands clear of the first one's heading and
+        // has room for its own.
+        let step = Font::BOLD.width("shares of the true class") + GRID_GAP;
+        assert!(step > 2 * CELL_WIDTH + GRID_GAP);
+        assert!(picture.width() >= left + 2 * step - GRID_GAP);
+        for left in [left, left + step] {
             assert_eq!(*picture.get_pixel(left + 2, top + 2), Scale::Amount.at(0.5));
             assert_eq!(
                 *picture.get_pixel(left + CELL_WIDTH + 2, top + 2),
@@ -294,6 +314,17 @@ mod tests {
         assert_eq!(share_text(0.0005), ".001");
         assert_eq!(share_text(0.0001), "<.001");
         assert_eq!(share_text(1.0), "1.000");
+    }
+
+    #[test]
+    fn a_small_matrix_has_room_for_its_title() {
+        let matrix = AgreementMatrix {
+            title: "hybrid: Spearman correlation of maps, mean over images".to_owned(),
+            labels: vec!["cam".to_owned(), "ig".to_owned()],
+            values: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
+        };
+        let picture = agreement_image(&matrix).unwrap();
+        assert!(picture.width() >= Font::TITLE.width(&matrix.title) + 2 * MARGIN);
     }
 
     #[test]

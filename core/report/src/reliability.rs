@@ -137,7 +137,7 @@ pub fn reliability_image(diagram: &ReliabilityDiagram) -> Result<RgbImage, Figur
     shares.draw_names(
         &mut canvas,
         "confidence (probability of the prediction)",
-        "examples",
+        "share of all",
         MARGIN,
     );
     figures(&mut canvas, diagram, total, LEFT + SIDE + FIGURES_GAP, top);

@@ -29,7 +29,7 @@ pub struct StripRow {
     pub label: String,
     /// The predicted class.
     pub prediction: String,
-    /// Its probability, 0–1.
+    /// Its probability, 0–1; NaN where the model gives none.
     pub probability: f64,
     /// The true class, where known.
     pub truth: Option<String>,
@@ -171,7 +171,11 @@ fn draw_row(canvas: &mut Canvas, y: u32, row: &StripRow, leading: u32) {
         Some(_) => WRONG,
         None => INK,
     };
-    let probability = format!(" {:.2}", row.probability);
+    let probability = if row.probability.is_finite() {
+        format!(" {:.2}", row.probability)
+    } else {
+        String::new()
+    };
     let room = SIDE.saturating_sub(Font::BOLD.width(&probability));
     let prediction = Font::BOLD.elide(&row.prediction, room) + &probability;
     canvas.text(input_x, below, &prediction, Font::BOLD, colour);

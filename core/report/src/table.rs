@@ -93,7 +93,14 @@ impl TableColumn {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<TableColumn>,
-    rows: Vec<Vec<Cell>>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Line {
+    Row(Vec<Cell>),
+    /// Text over all columns.
+    Heading(Cell),
 }
 
 const GAP: usize = 2;
@@ -106,13 +113,24 @@ impl Table {
     pub fn new(columns: Vec<TableColumn>) -> Self {
         Self {
             columns,
-            rows: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
     /// Adds a row. Missing cells are empty; cells beyond the last column are left out.
     pub fn row(&mut self, cells: Vec<Cell>) {
-        self.rows.push(cells);
+        self.lines.push(Line::Row(cells));
+    }
+
+    /// Adds a line over all columns, above the rows that it is about.
+    pub fn heading(&mut self, cell: Cell) {
+        self.lines.push(Line::Heading(cell));
+    }
+
+    /// Columns that the table takes where nothing is wrapped.
+    pub(crate) fn natural_width(&self) -> usize {
+        let widths = self.widths(usize::MAX);
+        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
     }
 
     /// The table as text, each line ended by a newline and free of trailing blanks.
@@ -132,8 +150,16 @@ impl Table {
             text.push_str(&style.paint(&rule, Emphasis::Dim));
             text.push('\n');
         }
-        for row in &self.rows {
-            self.push_row(&mut text, row, &widths, style);
+        for line in &self.lines {
+            match line {
+                Line::Row(row) => self.push_row(&mut text, row, &widths, style),
+                Line::Heading(cell) => {
+                    for line in wrap(&cell.text, style.width) {
+                        text.push_str(&style.paint(&line, cell.emphasis));
+                        text.push('\n');
+                    }
+                }
+            }
         }
         text
     }
@@ -144,7 +170,10 @@ impl Table {
             .iter()
             .enumerate()
             .map(|(i, column)| {
-                let cells = self.rows.iter().filter_map(|row| row.get(i));
+                let cells = self.lines.iter().filter_map(|line| match line {
+                    Line::Row(row) => row.get(i),
+                    Line::Heading(_) => None,
+                });
                 cells
                     .map(|cell| width_of(&cell.text))
                     .fold(width_of(&column.title), usize::max)

@@ -16,7 +16,10 @@ pub(super) const LINE: u32 = Font::BODY.height() + 2;
 pub(super) const SHARES: u32 = 10;
 const LEVEL_GAP: u32 = 44;
 const BOX_GAP: u32 = 18;
-const WIDEST_TEXT: u32 = 270;
+/// Longer names of features go on in the next line.
+const WIDEST_TEXT: u32 = 190;
+/// Lines of a feature's name.
+const NAME_LINES: usize = 3;
 const NARROWEST_BOX: u32 = 110;
 
 /// A node as it is drawn.
@@ -250,12 +253,23 @@ fn lines(tree: &DecisionTree, node: &TreeNode, hidden: usize) -> Vec<Line> {
         let sign = if split.strict { "<" } else { "<=" };
         let condition = format!("{sign} {}", threshold_text(split.threshold));
         let whole = format!("{} {condition}", clean(&split.feature));
-        // A question too long for a line is broken before its number, which is never cut.
+        // A question too long for a line is broken between words and before its number, which is
+        // never cut.
         if Font::BOLD.width(&whole) <= WIDEST_TEXT {
             push(whole, true, false);
         } else {
-            push(split.feature.clone(), true, false);
-            push(condition, true, false);
+            let mut name = broken(&clean(&split.feature));
+            let last = name.pop().unwrap_or_default();
+            for line in name {
+                push(line, true, false);
+            }
+            let whole = format!("{last} {condition}");
+            if Font::BOLD.width(&whole) <= WIDEST_TEXT {
+                push(whole, true, false);
+            } else {
+                push(last, true, false);
+                push(condition, true, false);
+            }
         }
     }
     let shares = shares_of(tree, node);
@@ -284,6 +298,22 @@ fn lines(tree: &DecisionTree, node: &TreeNode, hidden: usize) -> Vec<Line> {
     );
     if hidden > 0 {
         push(format!("{hidden} nodes below"), false, true);
+    }
+    lines
+}
+
+/// A name in lines of at most [`WIDEST_TEXT`], broken behind its blanks, hyphens and underscores;
+/// what is beyond the last line stays in it, and is cut in its middle when it is drawn.
+fn broken(name: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in name.split_inclusive(['_', ' ', '-']) {
+        let full = lines.len() == NAME_LINES;
+        match lines.last_mut() {
+            Some(line) if full || Font::BOLD.width(&format!("{line}{word}")) <= WIDEST_TEXT => {
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
     }
     lines
 }
@@ -318,6 +348,20 @@ fn cover_text(cover: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_broken_between_words() {
+        let name = "percentage_of_time_with_abnormal_long_term_variability";
+        let lines = broken(name);
+        assert_eq!(lines.concat(), name);
+        assert_eq!(lines.len(), 3);
+        for line in &lines {
+            assert!(Font::BOLD.width(line) <= WIDEST_TEXT, "{line}");
+        }
+        let many = broken(&"word_".repeat(40));
+        assert_eq!(many.len(), NAME_LINES);
+        assert_eq!(broken("x"), ["x"]);
+    }
 
     #[test]
     fn thresholds_keep_the_digits_they_need() {
