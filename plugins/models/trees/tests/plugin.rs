@@ -315,6 +315,30 @@ fn inputs_can_be_scaled_for_xgboosts_files() {
     assert_eq!(raw, scaled);
 }
 
+/// XGBoost's cuts are often values that occur, 0 to 255 of pixels: a pixel that is equal to one
+/// must be so in the units of 0 to 1 as well, and find its way back into the file.
+#[test]
+fn pixels_equal_to_a_threshold_stay_equal() {
+    let params = r#"{"input": [1], "outputs": 1, "format": "json", "input_scale": 255}"#;
+    let text = String::from_utf8(fixture("stump.json")).unwrap();
+    for byte in 0..=255u16 {
+        let file = text.replace("\"THRESHOLD\"", &format!("{byte}E0"));
+        let mut stump = model(XGBOOST, params);
+        stump.load(file.as_bytes()).unwrap();
+        let x = [
+            f32::from(byte.saturating_sub(1)) / 255.0,
+            f32::from(byte) / 255.0,
+        ];
+        let out = stump.predict(TensorRef::new(&[2, 1], &x).unwrap()).unwrap();
+        // Left, to -1, where the pixel is smaller than the threshold; right, to 1, where it is not.
+        let below = if byte == 0 { 1.0 } else { -1.0 };
+        assert_eq!(out.data(), [below, 1.0], "{byte}");
+        let saved: serde_json::Value = serde_json::from_slice(&stump.save().unwrap()).unwrap();
+        let tree = &saved["learner"]["gradient_booster"]["model"]["trees"][0];
+        assert_eq!(tree["split_conditions"][0].as_f64(), Some(f64::from(byte)));
+    }
+}
+
 /// Weights may come from anywhere: whatever they are, an error and the model as before.
 #[test]
 fn damaged_weights_are_refused() {

@@ -82,14 +82,13 @@ impl Weights for Xgboost {
     fn save(&self, _: &Context<'_>) -> Result<Vec<u8>> {
         let ensemble = self.host.ensemble();
         match self.params.format.as_str() {
-            "json" => xgboost_format::to_json(&scaled(ensemble, self.params.input_scale)),
-            "ubj" => xgboost_format::to_ubjson(&scaled(ensemble, self.params.input_scale)),
+            "json" => xgboost_format::to_json(&self.in_units_of_the_file(ensemble)),
+            "ubj" => xgboost_format::to_ubjson(&self.in_units_of_the_file(ensemble)),
             _ => store::save(ensemble),
         }
     }
 
     fn load(&mut self, _: &Context<'_>, bytes: &[u8]) -> Result<()> {
-        let own_units = 1.0 / self.params.input_scale;
         let ensemble = match Kind::of(bytes) {
             Kind::Safetensors => {
                 let ensemble = store::load(bytes)?;
@@ -100,8 +99,8 @@ impl Weights for Xgboost {
                 }
                 ensemble
             }
-            Kind::Json => scaled(&xgboost_format::from_json(bytes)?, own_units),
-            Kind::Ubjson => scaled(&xgboost_format::from_ubjson(bytes)?, own_units),
+            Kind::Json => self.in_own_units(xgboost_format::from_json(bytes)?),
+            Kind::Ubjson => self.in_own_units(xgboost_format::from_ubjson(bytes)?),
         };
         self.host.set(ensemble)
     }
@@ -131,15 +130,25 @@ impl Kind {
     }
 }
 
-/// The ensemble for inputs that are `scale` times as large.
-fn scaled(ensemble: &TreeEnsemble, scale: f32) -> TreeEnsemble {
-    let mut scaled = ensemble.clone();
-    if scale != 1.0 {
-        for threshold in &mut scaled.threshold {
-            *threshold *= scale;
+impl Xgboost {
+    /// A file's ensemble for inputs that are smaller by `input_scale`. Thresholds are divided, as
+    /// pixels are, and not multiplied by the reciprocal: XGBoost's thresholds are often pixel
+    /// values themselves, and must stay equal to them to the last bit.
+    fn in_own_units(&self, mut ensemble: TreeEnsemble) -> TreeEnsemble {
+        for threshold in &mut ensemble.threshold {
+            *threshold /= self.params.input_scale;
         }
+        ensemble
     }
-    scaled
+
+    /// The ensemble for the inputs of a file, larger by `input_scale`.
+    fn in_units_of_the_file(&self, ensemble: &TreeEnsemble) -> TreeEnsemble {
+        let mut scaled = ensemble.clone();
+        for threshold in &mut scaled.threshold {
+            *threshold *= self.params.input_scale;
+        }
+        scaled
+    }
 }
 
 impl Fit for Xgboost {
