@@ -194,7 +194,7 @@ fn errors_have_their_exit_codes() {
     assert!(refused(20, &["run", "nowhere.yaml"]).contains("nowhere.yaml"));
     assert!(refused(20, &["run", "suites/quickstart.yaml", "--workers", "0"]).contains("1..=1024"));
     assert!(refused(20, &["plugin", "info", "nothing"]).contains("there is no plugin 'nothing'"));
-    assert!(refused(20, &["explain", "--model", "x", "--explainer", "y"]).contains("<IMAGE>"));
+    assert!(refused(20, &["explain", "--model", "x", "--explainer", "y"]).contains("<FILE>"));
     let empty = [
         "explain",
         "--model",

@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Run a suite: explain, score, rank, and write the tables
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Explain pictures: a PNG with the maps, and arrays for scripts
+    /// Explain images or rows of a table: pictures, and arrays for scripts
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Score attributions that any tool made: NumPy arrays, with or without the model
@@ -78,7 +78,14 @@ Examples:
   xbench explain --model cnn-gap --explainer gradcam,ig,occlusion dress.jpg
   xbench explain --model lenet --explainer 'ig{steps: 20, baseline: 0}' dress.jpg --out dress.png
   xbench explain --model cnn-gap,lenet --explainer saliency --data fashion-mnist:test[0..8]
-  xbench explain --model cnn-gap --explainer ig --data fashion-mnist:test[0..100] --arrays out/";
+  xbench explain --model cnn-gap --explainer ig --data fashion-mnist:test[0..100] --arrays out/
+  xbench explain --model random-forest --explainer tree-shap,lime --data 'fetal-health:test[3,17]'
+  xbench explain --model random-forest --explainer tree-shap --trained-on fetal-health patients.csv
+  xbench explain --model random-forest --explainer tree-shap --data fetal-health --interactions
+
+Images get a strip of maps in one PNG. Rows of a table get a folder of pictures: a waterfall of each
+row (up to 20), of several rows also beeswarms, the features of the greatest effect along their values
+and a comparison of explainers.";
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
@@ -166,11 +173,13 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// Photographs (JPEG, PNG), prepared to look like the data the model knows
-    #[arg(value_name = "IMAGE", required_unless_present = "data")]
-    pub(crate) images: Vec<PathBuf>,
-    /// Images of a data set instead: SET:SPLIT[a..b], for example fashion-mnist:test[0..8]
-    #[arg(long, value_name = "ROWS", conflicts_with = "images")]
+    /// Photographs (JPEG, PNG), prepared to look like the data the model knows; for models of a table
+    /// (--trained-on) CSV files with a column for each feature
+    #[arg(value_name = "FILE", required_unless_present = "data")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Rows of a data set instead: SET:SPLIT[a..b] or SET:SPLIT[a,b,c], for example
+    /// fashion-mnist:test[0..8]
+    #[arg(long, value_name = "ROWS", conflicts_with = "files")]
     pub(crate) data: Option<String>,
     /// Models, comma-separated, each with parameters if need be
     #[arg(long, value_name = "LIST", required = true)]
@@ -187,16 +196,22 @@ pub(crate) struct ExplainArgs {
     /// What is explained: predicted, label, or a class by number or name
     #[arg(long, value_name = "CLASS", default_value = "predicted")]
     pub(crate) target: String,
-    /// The PNG to write; `none` for no picture [default: <first image>.explained.png, here]
-    #[arg(long, value_name = "FILE")]
+    /// Also the interaction values of all pairs of features (tables; of tree-shap): heat maps, and
+    /// with --arrays <model>.<explainer>.interactions.npy and .csv
+    #[arg(long)]
+    pub(crate) interactions: bool,
+    /// The PNG to write, of a table the folder of pictures; `none` for no picture
+    /// [default: <first file>.explained.png or <first file>.explained, here]
+    #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write <model>.logits.npy, <model>.<explainer>.npy and targets.csv here
+    /// Also write <model>.logits.npy, <model>.<explainer>.npy and targets.csv here; of a table also
+    /// values.npy and features.csv
     #[arg(long, value_name = "DIR")]
     pub(crate) arrays: Option<PathBuf>,
     /// Seed of stochastic explainers
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Seconds allowed to one explainer for 64 images
+    /// Seconds allowed to one explainer for 64 rows
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) deadline: u64,
     /// How to print

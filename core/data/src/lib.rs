@@ -46,6 +46,7 @@ mod random;
 mod select;
 mod set;
 mod set_ref;
+mod table_file;
 
 pub use catalogue::{FileReport, SetInfo, content_hash, fetch, info, known, load, verify};
 pub use describe::{ClassShare, object_share};
@@ -55,3 +56,4 @@ pub use locate::{Locate, Progress, Splits};
 pub use select::{Selection, select};
 pub use set::{DataSet, Masks, Origin, Place, Split, Values};
 pub use set_ref::SetRef;
+pub use table_file::{TableRows, read_table};

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use xbench_report::{
-    Contribution, DependencePlot, TabularAttributions, Waterfall, beeswarm_image, dependence_image,
-    encode_png, strongest_interaction, summary_bar_image, waterfall_image,
+    Contribution, DependencePlot, InteractionMatrix, TabularAttributions, Waterfall,
+    beeswarm_image, dependence_image, encode_png, interactions_image, strongest_interaction,
+    summary_bar_image, waterfall_image,
 };
 
 const FEATURES: [&str; 12] = [
@@ -57,6 +58,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (
             "waterfall_few.png",
             waterfall_image(&waterfall(&small(), 1), 10)?,
+        ),
+        (
+            "interactions.png",
+            interactions_image(&interactions(&FEATURES, true), 20)?,
+        ),
+        (
+            "interactions_mean.png",
+            interactions_image(&interactions(&FEATURES, false), 8)?,
+        ),
+        (
+            "interactions_few.png",
+            interactions_image(&interactions(&FEATURES[..2], true), 20)?,
         ),
     ] {
         std::fs::write(directory.join(name), encode_png(&picture)?)?;
@@ -116,10 +129,33 @@ fn small() -> TabularAttributions {
     }
 }
 
+fn interactions(features: &[&str], signed: bool) -> InteractionMatrix {
+    let side = features.len();
+    let value = |i: usize, j: usize| {
+        let strength = (0.6_f64).powi((i + j) as i32) * if i == j { 0.3 } else { 0.05 };
+        let sign = if signed && (i + j) % 3 == 1 {
+            -1.0
+        } else {
+            1.0
+        };
+        sign * strength
+    };
+    InteractionMatrix {
+        title: "forest by tree-shap: row 5".to_owned(),
+        notes: vec!["predicted normal, probability .940; labelled normal".to_owned()],
+        features: features.iter().map(|name| (*name).to_owned()).collect(),
+        values: (0..side * side)
+            .map(|at| value(at / side, at % side))
+            .collect(),
+        signed,
+    }
+}
+
 fn waterfall(table: &TabularAttributions, row: usize) -> Waterfall {
     let d = table.features.len();
     Waterfall {
         title: format!("row {row}: {}", table.title),
+        notes: vec!["predicted normal (.94), label normal".to_owned()],
         unit: "probability of class normal".to_owned(),
         base: 0.31,
         contributions: (0..d)

@@ -56,14 +56,14 @@ pub use heatmap::{agreement_image, confusion_image};
 pub use importance::{ImportanceMap, importance_image};
 pub use leaderboard::{Column, LeaderboardView, ModelBlock, Row, RowStatus, leaderboard_text};
 pub use listing::{CellFailure, PluginRow, ScoreRow, catalogue_text, failures_text, plugins_text};
-pub use number::duration_text;
+pub use number::{duration_text, significant};
 pub use reliability::{ReliabilityBin, ReliabilityDiagram, reliability_image};
 pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
 pub use style::{Emphasis, Style};
 pub use table::{Align, Cell, Table, TableColumn};
 pub use tabular::{
-    Contribution, DependencePlot, TabularAttributions, Waterfall, beeswarm_image, dependence_image,
-    strongest_interaction, summary_bar_image, waterfall_image,
+    Contribution, DependencePlot, InteractionMatrix, TabularAttributions, Waterfall, beeswarm_image,
+    dependence_image, interactions_image, strongest_interaction, summary_bar_image, waterfall_image,
 };
 pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
 pub use tree::{DecisionTree, TREE_DEPTH, TreeError, TreeNode, TreeSplit, tree_image, tree_svg};

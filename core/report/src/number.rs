@@ -86,8 +86,9 @@ pub(crate) fn milliseconds(value: f64, style: &Style) -> String {
     fixed(value, decimals, style)
 }
 
-/// Three significant digits for an axis: `0`, `.613`, `-12.5`, `1.2e-5`.
-pub(crate) fn significant(value: f64) -> String {
+/// Three significant digits, as beside an axis: `0`, `0.613`, `-12.5`, `1.2e-5`.
+#[must_use]
+pub fn significant(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         return "0".to_owned();

@@ -1,66 +1,101 @@
-//! The numbers behind a picture, for scripts: NumPy arrays and a table of targets.
+//! The numbers behind pictures, for scripts: NumPy arrays and a table of targets.
 
 use std::path::Path;
 
-use ndarray::{Array2, Array4};
+use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::WriteNpyExt as _;
 use xbench_record::write_file;
 
+use crate::csv_text::CsvText;
 use crate::error::{RunError, at};
-use crate::explain::Explanations;
+use crate::explain::{Content, Explanations};
+use crate::interactions::{interaction_pairs, pairs_csv};
+use crate::models::files;
 
 impl Explanations {
-    /// Writes `<model>.logits.npy` (`[n, classes]`, f32), `<model>.<explainer>.npy`
-    /// (`[n, c, h, w]`, f32) and `targets.csv` (`row,picture,label,model,predicted,target`, classes
-    /// by number) into a folder, which is made if need be. Explainers that failed are left out.
+    /// Writes into a folder, which is made if need be: `<model>.logits.npy` (`[n, classes]`, the
+    /// model's outputs), `<model>.<explainer>.npy` (`[n, c, h, w]` or `[n, features]`) and
+    /// `targets.csv` (`row,picture,label,model,predicted,target`, classes by number; of a table `name`
+    /// for `picture`). Of a table also `values.npy` (`[n, features]`), `features.csv`
+    /// (`column,feature`), and where they were asked for
+    /// `<model>.<explainer>.interactions.npy` (`[n, features, features]`) and `….interactions.csv`
+    /// (`feature,with,mean_abs,mean`). Arrays are f32. Explainers that failed are left out.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn write_arrays(&self, folder: &Path) -> Result<(), RunError> {
         std::fs::create_dir_all(folder).map_err(at(folder))?;
-        let (n, classes, [c, h, w]) = (self.pictures.len(), self.classes.len(), self.shape);
-        let wrong = |error: &dyn std::fmt::Display| RunError::Files(error.to_string());
-        let write = |name: String, bytes: &[u8]| {
-            write_file(&folder.join(name), bytes).map_err(|error| wrong(&error))
-        };
-        let mut targets = String::from("row,picture,label,model,predicted,target\n");
+        let (n, classes) = (self.rows.len(), self.classes.len());
+        let of_rows = |rest: &[usize]| -> Vec<usize> { [&[n], rest].concat() };
+        let what = if self.is_table() { "name" } else { "picture" };
+        let header = format!("row,{what},label,model,predicted,target");
+        let mut targets = CsvText::new(&header).map_err(files)?;
         for model in &self.models {
             let name = file_name(&model.model);
-            let logits = Array2::from_shape_vec((n, classes), model.logits.clone());
-            let mut bytes = Vec::new();
-            logits
-                .map_err(|error| wrong(&error))?
-                .write_npy(&mut bytes)
-                .map_err(|error| wrong(&error))?;
-            write(format!("{name}.logits.npy"), &bytes)?;
+            let path = folder.join(format!("{name}.logits.npy"));
+            write_array(&path, &of_rows(&[classes]), &model.logits)?;
             for maps in &model.maps {
                 let Ok(attributions) = &maps.attributions else {
                     continue;
                 };
-                let array = Array4::from_shape_vec((n, c, h, w), attributions.clone());
-                let mut bytes = Vec::new();
-                array
-                    .map_err(|error| wrong(&error))?
-                    .write_npy(&mut bytes)
-                    .map_err(|error| wrong(&error))?;
-                write(format!("{name}.{}.npy", file_name(&maps.explainer)), &bytes)?;
+                let name = format!("{name}.{}", file_name(&maps.explainer));
+                let path = folder.join(format!("{name}.npy"));
+                write_array(&path, &of_rows(&self.shape), attributions)?;
+                if let Some(Ok(interactions)) = &maps.interactions {
+                    let path = folder.join(format!("{name}.interactions.npy"));
+                    let side = self.features.len();
+                    write_array(&path, &of_rows(&[side, side]), interactions)?;
+                    let pairs = interaction_pairs(&self.features, interactions);
+                    let path = folder.join(format!("{name}.interactions.csv"));
+                    write_file(&path, pairs_csv(&pairs)?.as_bytes()).map_err(files)?;
+                }
             }
-            for (row, picture) in self.pictures.iter().enumerate() {
-                let label = picture
-                    .truth
-                    .map(|class| class.to_string())
-                    .unwrap_or_default();
-                targets.push_str(&format!(
-                    "{row},{},{label},{},{},{}\n",
-                    quoted(&picture.label),
-                    quoted(&model.model),
-                    model.predictions[row],
-                    model.targets[row]
-                ));
+            for (number, row) in self.rows.iter().enumerate() {
+                let label = row.truth.map(|class| class.to_string());
+                let line = [
+                    number.to_string(),
+                    row.label.clone(),
+                    label.unwrap_or_default(),
+                    model.model.clone(),
+                    model.predictions[number].to_string(),
+                    model.targets[number].to_string(),
+                ];
+                targets.push(line).map_err(files)?;
             }
         }
-        write("targets.csv".to_owned(), targets.as_bytes())
+        if self.is_table() {
+            let values: Vec<f32> = self
+                .rows
+                .iter()
+                .flat_map(|row| match &row.content {
+                    Content::Features(values) => &values[..],
+                    Content::Image { .. } => &[],
+                })
+                .copied()
+                .collect();
+            write_array(&folder.join("values.npy"), &of_rows(&self.shape), &values)?;
+            let mut names = CsvText::new("column,feature").map_err(files)?;
+            for (column, name) in self.features.iter().enumerate() {
+                names.push([&column.to_string(), name]).map_err(files)?;
+            }
+            let names = names.finish().map_err(files)?;
+            write_file(&folder.join("features.csv"), names.as_bytes()).map_err(files)?;
+        }
+        let targets = targets.finish().map_err(files)?;
+        write_file(&folder.join("targets.csv"), targets.as_bytes()).map_err(files)
     }
+}
+
+fn write_array(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), RunError> {
+    let wrong =
+        |error: &dyn std::fmt::Display| RunError::Files(format!("{}: {error}", path.display()));
+    let array = ArrayD::from_shape_vec(IxDyn(shape), values.to_vec());
+    let mut bytes = Vec::new();
+    array
+        .map_err(|error| wrong(&error))?
+        .write_npy(&mut bytes)
+        .map_err(|error| wrong(&error))?;
+    write_file(path, &bytes).map_err(files)
 }
 
 /// A label as a part of a file's name.
@@ -73,13 +108,4 @@ fn file_name(label: &str) -> String {
         }
     };
     label.chars().map(safe).collect()
-}
-
-/// A CSV field.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }

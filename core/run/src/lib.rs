@@ -25,6 +25,7 @@ mod explain;
 mod export;
 mod grid;
 mod inspect;
+mod interactions;
 mod known_cause;
 mod models;
 mod observer;
@@ -53,10 +54,13 @@ mod worker;
 
 pub use bench::{Bench, Search};
 pub use error::RunError;
-pub use explain::{ExplainRequest, ExplainedModel, Explanations, Maps, Picture, explain};
+pub use explain::{
+    Content, ExplainRequest, ExplainedModel, ExplainedRow, Explanations, Maps, explain,
+};
 pub use export::{ExportRequest, Exported, ExportedArray, export};
 pub use grid::{GridPoint, GridRequest, GridResult, search};
 pub use inspect::{Importance, InspectRequest, Inspected, inspect};
+pub use interactions::{InteractionPair, interaction_pairs};
 pub use observer::{Observer, Silent};
 pub use run::{RunRequest, check_suite, run};
 pub use score::{

@@ -85,3 +85,4 @@ pub(crate) use content::{content_hash, info, load, verify};
 pub(crate) use document::{Description, relative};
 pub(crate) use fit::{Colour, Fit, pixels};
 pub(crate) use settings::apply;
+pub(crate) use table::number;

@@ -143,7 +143,8 @@ fn columns(spec: &Table, csv: &Csv, label: usize, notes: &mut Vec<String>) -> Re
     Ok(columns)
 }
 
-fn number(csv: &Csv, line: u64, column: usize, cell: &str) -> Result<f32> {
+/// A cell as a finite number of 32 bits.
+pub(crate) fn number(csv: &Csv, line: u64, column: usize, cell: &str) -> Result<f32> {
     let refuse = |reason: String, remedy: &str| {
         DataError::table(&csv.path, line, &csv.columns[column], reason, remedy)
     };

@@ -90,7 +90,12 @@ impl Csv {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(damaged)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |place| {
+                // A record's place is where the empty lines before it begin.
+                let rest = text.as_bytes().get(place.byte() as usize..).unwrap_or(&[]);
+                let empty = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+                place.line() + empty.filter(|&&byte| byte == b'\n').count() as u64
+            });
             if record.len() != columns.len() {
                 let reason = format!(
                     "{} cells where the header has {}",

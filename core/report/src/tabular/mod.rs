@@ -4,12 +4,14 @@
 
 mod beeswarm;
 mod dependence;
+mod interactions;
 mod scale;
 mod summary;
 mod waterfall;
 
 pub use beeswarm::beeswarm_image;
 pub use dependence::{DependencePlot, dependence_image, strongest_interaction};
+pub use interactions::{InteractionMatrix, interactions_image};
 pub use summary::summary_bar_image;
 pub use waterfall::{Contribution, Waterfall, waterfall_image};
 

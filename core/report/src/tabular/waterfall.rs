@@ -27,6 +27,8 @@ pub struct Contribution {
 pub struct Waterfall {
     /// Above all: model, explainer, output and row.
     pub title: String,
+    /// In lines below it: what the model says of the row, say.
+    pub notes: Vec<String>,
     /// What is added up, with its unit.
     pub unit: String,
     /// What the output is expected to be before any feature is known.
@@ -37,6 +39,7 @@ pub struct Waterfall {
 
 const MARGIN: u32 = 20;
 const TITLE_BLOCK: u32 = Font::TITLE.height() + 14;
+const NOTE: u32 = Font::BODY.height() + 4;
 const LONGEST_NAME: u32 = 340;
 const NAME_GAP: u32 = 12;
 const PLOT_WIDTH: u32 = 560;
@@ -65,17 +68,26 @@ pub fn waterfall_image(waterfall: &Waterfall, most: usize) -> Result<RgbImage, F
         .collect();
     let longest = names.iter().map(|name| Font::BODY.width(name)).max();
     let left = MARGIN + longest.unwrap_or(0) + NAME_GAP;
-    let top = MARGIN + TITLE_BLOCK;
+    let top = MARGIN + TITLE_BLOCK + waterfall.notes.len() as u32 * NOTE;
     let finite = |one: &&Contribution| one.attribution.is_finite();
     let bad = waterfall.contributions.len() - waterfall.contributions.iter().filter(finite).count();
     let note = if bad > 0 { Font::BODY.height() + 6 } else { 0 };
     let plot = bars.len() as u64 * u64::from(LINE) + 2 * u64::from(STRIP);
-    let least = MARGIN + Font::TITLE.width(&waterfall.title).min(900);
-    let width = (left + PLOT_WIDTH).max(least) + MARGIN;
+    let notes = waterfall.notes.iter().map(|note| Font::BODY.width(note));
+    let texts = notes
+        .max()
+        .unwrap_or(0)
+        .max(Font::TITLE.width(&waterfall.title));
+    let width = (left + PLOT_WIDTH).max(MARGIN + texts.min(900)) + MARGIN;
     let height = u64::from(top + BELOW + note + MARGIN) + plot;
     let mut canvas = Canvas::new(&what, width.into(), height)?;
     let title = Font::TITLE.elide(&waterfall.title, width - 2 * MARGIN);
     canvas.text(MARGIN, MARGIN, &title, Font::TITLE, INK);
+    for (number, line) in waterfall.notes.iter().enumerate() {
+        let y = MARGIN + TITLE_BLOCK - 6 + number as u32 * NOTE;
+        let line = Font::BODY.elide(line, width - 2 * MARGIN);
+        canvas.text(MARGIN, y, &line, Font::BODY, FAINT_INK);
+    }
     let axes = Axes {
         left,
         top,
@@ -236,6 +248,7 @@ mod tests {
         let contributions = [("a", 3.0, 0.5), ("b", f64::NAN, -0.25), ("c", 0.125, 0.05)];
         Waterfall {
             title: "row 7".to_owned(),
+            notes: Vec::new(),
             unit: "probability".to_owned(),
             base: 0.25,
             contributions: contributions

@@ -1,25 +1,22 @@
-//! `xbench explain`.
+//! `xbench explain` on images: strips of maps.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use image::RgbImage;
 use serde_json::{Value, json};
-use xbench_record::{ExitCode, write_file};
+use xbench_record::write_file;
 use xbench_report::{
-    Cell, MapPanel, STRIP_ROWS, StripFigure, StripRow, Table, TableColumn, encode_png, grey_image,
-    strip_image,
+    MapPanel, STRIP_ROWS, StripFigure, StripRow, encode_png, grey_image, strip_image,
 };
-use xbench_run::{ExplainRequest, ExplainedModel, Explanations, Picture, RunError};
+use xbench_run::{Content, ExplainedModel, ExplainedRow, Explanations, RunError};
 
-use crate::args::{ExplainArgs, Format};
-use crate::progress::Progress;
-use crate::terminal::{complain, emit, emit_json, style};
+use crate::args::ExplainArgs;
 
 /// Most rows of a data set that are drawn without being asked for by a range.
 const MOST_ROWS: usize = 200;
 
-pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, RunError> {
+/// What cannot be drawn well is told before anything is computed.
+pub(super) fn check(args: &ExplainArgs) -> Result<(), RunError> {
     let draws = args.out.as_deref() != Some(Path::new("none"));
     if draws && args.data.as_ref().is_some_and(|rows| !rows.contains('[')) {
         return Err(RunError::Flag(format!(
@@ -37,71 +34,11 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, RunError> {
             out.display()
         )));
     }
-    let request = ExplainRequest {
-        images: args.images.clone(),
-        data: args.data.clone(),
-        models: args.model.clone(),
-        explainers: args.explainer.clone(),
-        trained_on: args.trained_on.clone(),
-        preset: args.preset.clone(),
-        target: args.target.clone(),
-        seed: args.seed,
-        deadline: Duration::from_secs(args.deadline),
-        search: (&args.search).into(),
-    };
-    let found = xbench_run::explain(&request, &Progress::new(args.quiet))?;
-    let failures: Vec<String> = found
-        .models
-        .iter()
-        .flat_map(|model| {
-            let failed = model.maps.iter().filter_map(|maps| {
-                let text = maps.attributions.as_ref().err()?;
-                Some(format!("{} × {}: {text}", model.model, maps.explainer))
-            });
-            failed.collect::<Vec<String>>()
-        })
-        .collect();
-    if let Some(folder) = &args.arrays {
-        found.write_arrays(folder)?;
-    }
-    let pictures = write_pictures(args, &found)?;
-    match args.format {
-        Format::Json => emit_json(&json!({
-            "pictures": predictions(&found),
-            "written": pictures,
-            "arrays": args.arrays,
-            "failures": failures,
-        }))?,
-        Format::Text if !args.quiet => emit(&table(&found))?,
-        Format::Text => {}
-    }
-    for failure in &failures {
-        complain(&format!("error: {failure}"));
-    }
-    if !args.quiet {
-        for picture in &pictures {
-            complain(&format!("picture: {}", picture.display()));
-        }
-        if let Some(folder) = &args.arrays {
-            complain(&format!("arrays: {}", folder.display()));
-        }
-    }
-    Ok(if failures.is_empty() {
-        ExitCode::Fine
-    } else {
-        ExitCode::CellsFailed
-    })
+    Ok(())
 }
 
-/// Softmax probability of a class.
-fn probability(found: &Explanations, model: &ExplainedModel, picture: usize, class: usize) -> f64 {
-    let classes = found.classes.len();
-    let row = &model.logits[picture * classes..(picture + 1) * classes];
-    xbench_metrics::faithfulness::softmax_probability(row, class).unwrap_or(f64::NAN)
-}
-
-fn predictions(found: &Explanations) -> Vec<Value> {
-    let pictures = found.pictures.iter().enumerate();
+pub(super) fn predictions(found: &Explanations) -> Vec<Value> {
+    let pictures = found.rows.iter().enumerate();
     pictures
         .map(|(number, picture)| {
             let models: Vec<Value> = found
@@ -112,7 +49,7 @@ fn predictions(found: &Explanations) -> Vec<Value> {
                     json!({
                         "model": model.model,
                         "predicted": found.classes[class],
-                        "probability": probability(found, model, number, class),
+                        "probability": model.probability(number, class),
                         "target": found.classes[model.targets[number]],
                     })
                 })
@@ -126,54 +63,28 @@ fn predictions(found: &Explanations) -> Vec<Value> {
         .collect()
 }
 
-fn table(found: &Explanations) -> String {
-    let mut table = Table::new(vec![
-        TableColumn::left("picture"),
-        TableColumn::left("label"),
-        TableColumn::left("model"),
-        TableColumn::left("predicted"),
-        TableColumn::right("probability"),
-        TableColumn::left("explained"),
-    ]);
-    for (number, picture) in found.pictures.iter().enumerate() {
-        for model in &found.models {
-            let class = model.predictions[number];
-            table.row(vec![
-                Cell::new(&picture.label),
-                Cell::new(
-                    picture
-                        .truth
-                        .map_or("", |class| found.classes[class].as_str()),
-                ),
-                Cell::new(&model.model),
-                Cell::new(&found.classes[class]),
-                Cell::new(format!("{:.3}", probability(found, model, number, class))),
-                Cell::new(&found.classes[model.targets[number]]),
-            ]);
-        }
-    }
-    table.render(&style())
-}
-
 /// Writes the strips; more rows than a picture holds make several, numbered.
-fn write_pictures(args: &ExplainArgs, found: &Explanations) -> Result<Vec<PathBuf>, RunError> {
+pub(super) fn write_pictures(
+    args: &ExplainArgs,
+    found: &Explanations,
+) -> Result<Vec<PathBuf>, RunError> {
     if args.out.as_deref() == Some(Path::new("none")) {
         return Ok(Vec::new());
     }
     let base = args
         .out
         .clone()
-        .unwrap_or_else(|| match args.images.first() {
+        .unwrap_or_else(|| match args.files.first() {
             Some(image) => {
                 let stem = image.file_stem().unwrap_or_default().to_string_lossy();
                 PathBuf::from(format!("{stem}.explained.png"))
             }
             None => PathBuf::from("explained.png"),
         });
-    if found.pictures.len() > MOST_ROWS {
+    if found.rows.len() > MOST_ROWS {
         return Err(RunError::Flag(format!(
             "{} rows would be drawn; at most {MOST_ROWS} are: take a smaller range, or --out none",
-            found.pictures.len()
+            found.rows.len()
         )));
     }
     if let Some(folder) = base
@@ -213,7 +124,7 @@ fn write_pictures(args: &ExplainArgs, found: &Explanations) -> Result<Vec<PathBu
 
 fn strip_rows(found: &Explanations) -> Result<Vec<StripRow>, RunError> {
     let mut rows = Vec::new();
-    for (number, picture) in found.pictures.iter().enumerate() {
+    for (number, picture) in found.rows.iter().enumerate() {
         for model in &found.models {
             rows.push(strip_row(found, model, number, picture)?);
         }
@@ -233,20 +144,24 @@ fn strip_row(
     found: &Explanations,
     model: &ExplainedModel,
     number: usize,
-    picture: &Picture,
+    picture: &ExplainedRow,
 ) -> Result<StripRow, RunError> {
-    let [channels, height, width] = found.shape;
+    let (Content::Image { pixels, original }, &[channels, height, width]) =
+        (&picture.content, &found.shape[..])
+    else {
+        return Err(RunError::Files(format!("{} is no image", picture.label)));
+    };
     let area = height * width;
     let grey: Vec<f32> = (0..area)
         .map(|pixel| {
             let sum: f32 = (0..channels)
-                .map(|c| f32::from(picture.pixels[c * area + pixel]))
+                .map(|c| f32::from(pixels[c * area + pixel]))
                 .sum();
             sum / (255.0 * channels as f32)
         })
         .collect();
     let input = grey_image(&grey, height, width).map_err(|e| RunError::Files(e.to_string()))?;
-    let original = picture.original.as_ref().and_then(|thumbnail| {
+    let original = original.as_ref().and_then(|thumbnail| {
         RgbImage::from_raw(thumbnail.width, thumbnail.height, thumbnail.rgb.clone())
     });
     let class = model.predictions[number];
@@ -274,7 +189,7 @@ fn strip_row(
         original,
         label,
         prediction: found.classes[class].clone(),
-        probability: probability(found, model, number, class),
+        probability: model.probability(number, class).unwrap_or(f64::NAN),
         truth: picture.truth.map(|class| found.classes[class].clone()),
         target: (target != class).then(|| found.classes[target].clone()),
         maps: maps.collect(),
