@@ -2,7 +2,7 @@
 
 use xbench_models_neural::plugin::xbench_entry_v1;
 use xbench_plugin::testing::{CallOptions, TestData, TestHost, TestModel};
-use xbench_plugin::{Randomise, Status, TensorRef, Wrt};
+use xbench_plugin::{OutputKind, Randomise, Status, TensorRef, Wrt};
 
 /// The networks, with the presets whose weights are shipped.
 const NETWORKS: [(&str, &[&str]); 5] = [
@@ -410,4 +410,19 @@ fn the_hybrid_asks_for_training_then_gives_probabilities() {
     let mut other = host().model(HYBRID, r#"{"outputs": 2}"#).unwrap();
     other.load(&model.save().unwrap()).unwrap();
     assert_eq!(other.predict(x).unwrap(), model.predict(x).unwrap());
+    // The same weights, asked for decisions: of one pair, a vote and opposite fractions.
+    let decisions = r#"{"outputs": 2, "output": "decisions"}"#;
+    let mut decisions = host().model(HYBRID, decisions).unwrap();
+    decisions.load(&model.save().unwrap()).unwrap();
+    assert_eq!(decisions.spec().output_kind, OutputKind::Values);
+    let scores = decisions.predict(x).unwrap();
+    for row in 0..4 {
+        let (a, b) = (scores.row(row)[0], scores.row(row)[1]);
+        assert!(
+            (a + b - 1.0).abs() < 1e-6 && (a - b).abs() >= 1.0,
+            "{a} {b}"
+        );
+    }
+    let back = decisions.vjp(x, dy, Wrt::Input, false).unwrap();
+    assert!(back.gradient.data().iter().any(|slope| *slope != 0.0));
 }

@@ -2,7 +2,7 @@
 //!
 //! The network of [`hybrid_cnn`](crate::hybrid_cnn) is trained with its own dense layer first.
 //! Then the 256 averages of its last convolution, as they are, go to a radial-kernel machine that
-//! gives the probabilities. Gradients follow the chain: the machine's exact derivative by the
+//! gives the probabilities, or scores of its decisions. Gradients follow the chain: the machine's exact derivative by the
 //! features, pulled back through the network. The dense layer takes no part in the output; it
 //! stays for class activation maps, as in the study.
 
@@ -15,7 +15,7 @@ mod train;
 use std::sync::Arc;
 
 use xbench_nn::Threads;
-use xbench_svm::Svm;
+use xbench_svm::{Readout, Svm};
 
 pub use train::{HybridReport, Kernel, Machine, train};
 
@@ -33,6 +33,7 @@ pub struct Hybrid {
     network: Network,
     /// The machine as it is now, and before any randomisation.
     machines: Option<[Arc<Svm>; 2]>,
+    readout: Readout,
 }
 
 impl Hybrid {
@@ -45,7 +46,20 @@ impl Hybrid {
         Ok(Hybrid {
             network,
             machines: None,
+            readout: Readout::default(),
         })
+    }
+
+    /// The same with other outputs of the machine.
+    #[must_use]
+    pub fn with_readout(mut self, readout: Readout) -> Self {
+        self.readout = readout;
+        self
+    }
+
+    /// What the machine is asked for.
+    pub fn readout(&self) -> Readout {
+        self.readout
     }
 
     /// The network.
@@ -86,11 +100,11 @@ impl Hybrid {
         self.network.activation(threads, x, POOLED_LAYER)
     }
 
-    /// Probabilities `[images, classes]` of images `[images, channels, height, width]`.
+    /// Outputs `[images, classes]` of images `[images, channels, height, width]`.
     ///
     /// # Errors
     /// When there is no machine yet, or a length does not fit.
-    pub fn probabilities(
+    pub fn outputs(
         &self,
         threads: &Threads,
         x: &[f32],
@@ -98,10 +112,10 @@ impl Hybrid {
     ) -> Result<(), NetworkError> {
         let machine = self.machine()?;
         let features = self.features(threads, x)?;
-        Ok(machine.probabilities(threads, &features, out)?)
+        Ok(machine.outputs(self.readout, threads, &features, out)?)
     }
 
-    /// Pulls a gradient of the probabilities, `[images, classes]`, back to the input (`layer` is
+    /// Pulls a gradient of the outputs, `[images, classes]`, back to the input (`layer` is
     /// `None`) or to a layer's activation.
     ///
     /// # Errors
@@ -116,7 +130,7 @@ impl Hybrid {
     ) -> Result<Pullback, NetworkError> {
         let machine = self.machine()?;
         let features = self.features(threads, x)?;
-        let by_features = machine.probability_gradient(threads, &features, gradient)?;
+        let by_features = machine.output_gradient(self.readout, threads, &features, gradient)?;
         self.network.vjp_from(
             threads,
             x,
@@ -144,17 +158,17 @@ impl Hybrid {
     ) -> Result<Pullback, NetworkError> {
         let machine = self.machine()?;
         let features = self.features(threads, x)?;
-        let by_features = machine.probability_gradient(threads, &features, gradient)?;
+        let by_features = machine.output_gradient(self.readout, threads, &features, gradient)?;
         let from = (Some(POOLED_LAYER), &by_features[..]);
         self.network
             .modified_vjp(threads, x, from, rule, layer, want_activation)
     }
 
-    /// Probabilities `[images, classes]` that given values of a layer lead to.
+    /// Outputs `[images, classes]` that given values of a layer lead to.
     ///
     /// # Errors
     /// When there is no machine yet, no such layer in front of it, or a length does not fit.
-    pub fn probabilities_from(
+    pub fn outputs_from(
         &self,
         threads: &Threads,
         layer: &str,
@@ -165,7 +179,7 @@ impl Hybrid {
         let features = self
             .network
             .activation_from(threads, (layer, value), POOLED_LAYER)?;
-        Ok(machine.probabilities(threads, &features, out)?)
+        Ok(machine.outputs(self.readout, threads, &features, out)?)
     }
 }
 

@@ -157,7 +157,7 @@ fn gradients_agree_with_central_differences() {
     assert_eq!(back.activation.as_deref(), Some(&x[..]));
     let value = |x: &[f32], image: usize| {
         let mut p = vec![0.0; n * CLASSES];
-        hybrid.probabilities(&threads, x, &mut p).unwrap();
+        hybrid.outputs(&threads, x, &mut p).unwrap();
         let row = image * CLASSES..(image + 1) * CLASSES;
         p[row.clone()]
             .iter()
@@ -269,7 +269,7 @@ fn files_are_read_as_they_were_written_and_damaged_ones_refused() {
     let x = images(5);
     let ask = |hybrid: &Hybrid, threads: &Threads, x: &[f32]| {
         let mut p = vec![0.0; x.len() / SIZE * CLASSES];
-        hybrid.probabilities(threads, x, &mut p).unwrap();
+        hybrid.outputs(threads, x, &mut p).unwrap();
         p
     };
     let p = ask(&hybrid, &Threads::one(), &x);

@@ -129,7 +129,17 @@ where
     let mut second = object(serde_json::to_value(second))?;
     let mut all = first.clone();
     all.extend(second.clone());
+    let there = |all: &Map<String, Value>| {
+        format!(
+            "the options of preset \"{}\" and their values are {}",
+            preset.name(),
+            Value::Object(all.clone())
+        )
+    };
     for (name, value) in given {
+        if !all.contains_key(&name) {
+            return Err(refuse(format!("no option `{name}`; {}", there(&all))));
+        }
         let fields = if second.contains_key(&name) {
             &mut second
         } else {
@@ -137,13 +147,7 @@ where
         };
         fields.insert(name, value);
     }
-    let wrong = |e: serde_json::Error| {
-        refuse(format!(
-            "{e}; the options of preset \"{}\" and their values are {}",
-            preset.name(),
-            Value::Object(all.clone())
-        ))
-    };
+    let wrong = |e: serde_json::Error| refuse(format!("{e}; {}", there(&all)));
     Ok((
         serde_json::from_value(Value::Object(first)).map_err(wrong)?,
         serde_json::from_value(Value::Object(second)).map_err(wrong)?,

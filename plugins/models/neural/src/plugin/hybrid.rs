@@ -3,15 +3,29 @@
 use serde_json::json;
 use xbench_plugin::{
     BackwardRule, Context, DataHandle, Error, FitMonitor, LayerSpec, LinearHead, Meta, ModelSpec,
-    OutputKind, Pullback, Randomise, Result, Tensor, TensorRef, Wrt,
+    OutputKind, Pullback, Randomise, Result, Tensor, TensorRef, Wrt, params,
 };
+use xbench_svm::Readout;
 
 use super::fit::{Set, Teller, options, preset};
-use super::{FLAGS, NetworkParams, Pool, error, head, inner, shaped, specs};
+use super::{FLAGS, Pool, error, head, inner, shaped, specs};
 use crate::hybrid::{self, Hybrid, Machine};
 use crate::hybrid_cnn;
 
-/// The plugin `org.xbench.hybrid`: probabilities of a support vector machine on the features of
+params! {
+    /// Shape of the images, number of classes, and which outputs.
+    pub struct HybridParams {
+        /// Channels, height and width of an image.
+        input: [usize; 3] = [1, 28, 28], 1..=4096;
+        /// Number of classes.
+        outputs: usize = 10, 2..=10_000;
+        /// What the machine gives for each class: its probability, or the votes of its decisions
+        /// with a fraction that their sum decides (scikit-learn's `decision_function`).
+        output: String = "probabilities", ["probabilities", "decisions"];
+    }
+}
+
+/// The plugin `org.xbench.hybrid`: probabilities (or decisions) of a support vector machine on the features of
 /// five convolutions.
 ///
 /// Its layers are those that the output passes through, to the pooled features; its `linear` head
@@ -37,16 +51,22 @@ for Support Vector Machines, 2011",
         flags: FLAGS,
         max_batch: 0,
     };
-    type Params = NetworkParams;
+    type Params = HybridParams;
 
-    fn create(params: NetworkParams, ctx: &Context<'_>) -> Result<Self> {
-        let hybrid = Hybrid::new(params.input, params.outputs, ctx.seed()).map_err(error)?;
+    fn create(params: HybridParams, ctx: &Context<'_>) -> Result<Self> {
+        let (readout, output_kind) = match params.output.as_str() {
+            "decisions" => (Readout::Decisions, OutputKind::Values),
+            _ => (Readout::Probabilities, OutputKind::Probabilities),
+        };
+        let hybrid = Hybrid::new(params.input, params.outputs, ctx.seed())
+            .map_err(error)?
+            .with_readout(readout);
         Ok(HybridSvm {
             spec: ModelSpec {
                 input_shape: params.input.to_vec(),
                 layout: c"nchw",
                 outputs: params.outputs,
-                output_kind: OutputKind::Probabilities,
+                output_kind,
             },
             layers: specs(hybrid.layers()),
             hybrid,
@@ -63,7 +83,7 @@ impl xbench_plugin::Model for HybridSvm {
     fn predict(&self, ctx: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
         let threads = self.pool.threads(ctx)?;
         self.hybrid
-            .probabilities(&threads, x.data(), outputs)
+            .outputs(&threads, x.data(), outputs)
             .map_err(error)
     }
 }
@@ -168,7 +188,7 @@ impl xbench_plugin::ForwardFrom for HybridSvm {
     ) -> Result<()> {
         let threads = self.pool.threads(ctx)?;
         self.hybrid
-            .probabilities_from(&threads, layer, value.data(), outputs)
+            .outputs_from(&threads, layer, value.data(), outputs)
             .map_err(error)
     }
 }
@@ -244,7 +264,9 @@ impl xbench_plugin::Fit for HybridSvm {
         let set = Set::read(data, network)?;
         let recipe = set.fitted(recipe);
         let input = network.architecture().input;
-        let mut fresh = Hybrid::new(input, self.spec.outputs, recipe.seed).map_err(error)?;
+        let mut fresh = Hybrid::new(input, self.spec.outputs, recipe.seed)
+            .map_err(error)?
+            .with_readout(self.hybrid.readout());
         let mut teller = Teller::new(monitor);
         let outcome = hybrid::train(
             &mut fresh,

@@ -438,7 +438,8 @@ network_plugin!(
         name: c"CNN without dropout",
         version: c"0.1.0",
         license: c"MIT OR Apache-2.0",
-        citation: c"",
+        citation: c"LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document \
+Recognition, 1998",
         summary: c"Three convolutions and two dense layers, free to overfit.",
         flags: FLAGS,
         max_batch: 0,
