@@ -16,8 +16,12 @@ pub(crate) struct Layer {
     pub(crate) node: usize,
 }
 
-/// All values on the way from the input to the output that have the batch axis first and some
-/// further extent. A layer bears its node's name, or else its tensor's.
+/// Axes of a layer's value behind the batch's; attention in windows has values with more, which no
+/// method for layers could use.
+const MOST_AXES: usize = 4;
+
+/// All values on the way from the input to the output that have the batch axis first and one to
+/// four further ones. A layer bears its node's name, or else its tensor's.
 pub(crate) fn layers(graph: &Graph, tensors: &Tensors, output: &str, batch: usize) -> Vec<Layer> {
     let needed = graph.needed_for(output);
     let mut names = HashSet::new();
@@ -33,7 +37,7 @@ pub(crate) fn layers(graph: &Graph, tensors: &Tensors, output: &str, batch: usiz
             let Ok([first, shape @ ..]) = tensors.shape(tensor) else {
                 continue;
             };
-            if *first != batch || shape.is_empty() || shape.contains(&0) {
+            if *first != batch || !(1..=MOST_AXES).contains(&shape.len()) || shape.contains(&0) {
                 continue;
             }
             let candidates = [node.name.as_str(), tensor.as_str()];

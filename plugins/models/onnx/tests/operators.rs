@@ -428,6 +428,22 @@ fn an_operator_without_gradient_is_named_where_it_is_in_the_way() {
     }
 }
 
+/// Attention in windows has values of six axes, which no method for layers takes: they are no
+/// layers, and in nobody's way.
+#[test]
+fn values_of_many_axes_are_no_layers() {
+    let windows = net(13)
+        .ints("shape", &[6], vec![0, 2, 2, 2, 1, 5])
+        .node("Reshape", "x shape", "w", &[])
+        .node("Exp", "w", "z", &[]);
+    check("windows", &windows, 40);
+    let model = model(&windows, 40);
+    let layers = model.layers().unwrap();
+    assert!(!layers.is_empty());
+    assert!(layers.iter().all(|layer| layer.shape.len() <= 4));
+    assert!(layers.iter().all(|layer| layer.name != "the_exp"));
+}
+
 /// z = -relu(x): from 1 behind it, -1 reaches ReLU, which both rules drop; from -1, 1 reaches it,
 /// which guided passes where x is positive and deconvolution everywhere.
 #[test]
