@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use cpu_time::ThreadTime;
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use xbench_explainers_controls::xbench_entry_v1 as entry;
 use xbench_plugin::testing::{TestBatch, TestHost};
 use xbench_plugin::{
@@ -12,6 +13,17 @@ use xbench_plugin::{
 
 const SHAPE: [usize; 4] = [20, 1, 28, 28];
 const PIXELS: usize = 784;
+
+/// Measures the thread's CPU time, so that a machine with other work gives the same figures.
+fn cpu<T>(bench: &mut Bencher<'_>, mut job: impl FnMut() -> T) {
+    bench.iter_custom(|rounds| {
+        let start = ThreadTime::now();
+        for _ in 0..rounds {
+            black_box(job());
+        }
+        start.elapsed()
+    });
+}
 
 /// Is never asked.
 struct Silent(ModelSpec);
@@ -89,7 +101,7 @@ fn own_time(criterion: &mut Criterion) {
             .explainer(&format!("org.xbench.{id}"), "{}")
             .expect("defaults");
         group.bench_function(BenchmarkId::from_parameter(id), |b| {
-            b.iter(|| {
+            cpu(b, || {
                 explainer
                     .explain_batch(&model, black_box(&batch))
                     .expect("explained")

@@ -2,13 +2,25 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use cpu_time::ThreadTime;
+use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use xbench_explainers_lime::xbench_entry_v1 as entry;
 use xbench_plugin::testing::{TestBatch, TestHost};
 use xbench_plugin::{
     Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
     test_model,
 };
+
+/// Measures the thread's CPU time, so that a machine with other work gives the same figures.
+fn cpu<T>(bench: &mut Bencher<'_>, mut job: impl FnMut() -> T) {
+    bench.iter_custom(|rounds| {
+        let start = ThreadTime::now();
+        for _ in 0..rounds {
+            black_box(job());
+        }
+        start.elapsed()
+    });
+}
 
 /// The first pixel.
 struct Free(ModelSpec);
@@ -77,7 +89,9 @@ fn own_time(criterion: &mut Criterion) {
             .explainer("org.xbench.lime", params)
             .expect("an explainer");
         group.bench_function(format!("lime {params}"), |b| {
-            b.iter(|| black_box(explainer.explain_batch(&model, &batch).expect("explained")));
+            cpu(b, || {
+                black_box(explainer.explain_batch(&model, &batch).expect("explained"))
+            });
         });
     }
     group.finish();

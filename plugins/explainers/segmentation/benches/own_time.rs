@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use cpu_time::ThreadTime;
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use xbench_explainers_segmentation::xbench_entry_v1 as entry;
 use xbench_plugin::testing::TestHost;
 use xbench_plugin::{
@@ -11,6 +12,17 @@ use xbench_plugin::{
 };
 
 const IMAGES: usize = 20;
+
+/// Measures the thread's CPU time, so that a machine with other work gives the same figures.
+fn cpu<T>(bench: &mut Bencher<'_>, mut job: impl FnMut() -> T) {
+    bench.iter_custom(|rounds| {
+        let start = ThreadTime::now();
+        for _ in 0..rounds {
+            black_box(job());
+        }
+        start.elapsed()
+    });
+}
 
 /// Takes the first channel for the object.
 struct Mirror(ModelSpec);
@@ -80,7 +92,7 @@ fn own_time(criterion: &mut Criterion) {
         let x = TensorRef::new(&shape, &x).expect("images");
         let name = format!("{channels}x{side}x{side}");
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            b.iter(|| {
+            cpu(b, || {
                 let map = explainer.explain(&model, black_box(x), &[0; IMAGES], &[1; IMAGES], None);
                 map.expect("explained")
             });
