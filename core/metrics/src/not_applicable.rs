@@ -76,6 +76,20 @@ pub enum NotApplicable {
     /// No other image has an explanation like it.
     #[error("no other image has an explanation like it")]
     NoPeer,
+    /// The image is not of the explained class.
+    #[error("the image is not of the explained class")]
+    AnotherClass,
+    /// The model does not recognise the image at the size of a tile.
+    #[error("the model does not recognise the image at the size of a tile")]
+    Unrecognised,
+    /// No other image of the class is recognised at the size of a tile.
+    #[error("of the class, the model recognises no other image of the run at the size of a tile")]
+    NoSecondImage,
+    /// Fewer than two images of other classes are recognised at the size of a tile.
+    #[error(
+        "of other classes, the model recognises fewer than two images of the run at the size of a tile"
+    )]
+    NoOtherClass,
     /// The pixels the score looks at span no area.
     #[error("the highest pixels are fewer than three or lie on one line, so they span no area")]
     NoExtent,
@@ -108,6 +122,10 @@ impl NotApplicable {
             Self::OneClass => "one_class",
             Self::NoTwin => "no_twin",
             Self::NoPeer => "no_peer",
+            Self::AnotherClass => "another_class",
+            Self::Unrecognised => "unrecognised",
+            Self::NoSecondImage => "no_second_image",
+            Self::NoOtherClass => "no_other_class",
         }
     }
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use xbench_host::worker::Message;
 use xbench_metrics::ScoreInfo;
+use xbench_metrics::localisation::FOCUS;
 use xbench_suite::{Cell, ExplainerSeed, Kind, Suite};
 
 use crate::bench::{Bench, Search};
-use crate::cells::challenge_settings;
+use crate::cells::{challenge_settings, mosaics};
 use crate::error::RunError;
 use crate::evaluate::{Probed, is_of_map};
 use crate::models::{self, ReadyModel};
@@ -172,6 +173,14 @@ impl ScoreCosts {
             message.push_f32(&attributions);
             (task, message)
         };
+        let wanted: Vec<&ScoreInfo> = session.checked.explanation_scores().collect();
+        let mosaics = if wanted.iter().any(|info| info.id == FOCUS) {
+            let (task, message) = mosaics::request(session, model, &session.rows);
+            let outputs = answer(&mut self.state, task, &message)?.f32s(0);
+            mosaics::arranged(session, model, &outputs.map_err(RunError::Plugin)?)
+        } else {
+            Vec::new()
+        };
         let settings_anew = challenge_settings(session);
         let anew = |scores: Vec<String>| {
             let task = Task::Challenge {
@@ -180,14 +189,16 @@ impl ScoreCosts {
                 explainer: explainer.clone(),
                 layout: layout.clone(),
                 settings: settings_anew.clone(),
-                scores,
+                scores: scores.clone(),
                 deadline_ms: LIMIT_MS,
             };
             let mut message = pack_explained(&task, &images, background.clone());
             message.push_f32(&attributions);
+            if scores.iter().any(|id| id == FOCUS) {
+                mosaics::pack(session, &mosaics[..count], &mut message);
+            }
             (task, message)
         };
-        let wanted: Vec<&ScoreInfo> = session.checked.explanation_scores().collect();
         let of_maps = wanted.iter().filter(|info| applies(info, &images.masks));
         let of_maps: Vec<&str> = of_maps.map(|info| info.id).collect();
         // Each alone, then all that share a request, as a run asks for them.

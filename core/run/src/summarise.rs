@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use xbench_metrics::Family;
+use xbench_metrics::localisation::{FOCUS, FOCUS_CHANCE};
 use xbench_record::Status;
 use xbench_stats::{
     DEFAULT_DRAWS, DEFAULT_FLIPS, Resamples, SignFlips, mean_intervals_masked, median_interval,
@@ -277,6 +278,9 @@ fn chance(session: &Session<'_>) -> BTreeMap<String, f64> {
         }
         if let Some(level) = known_cause::chance(session.split(), &session.rows, score.id) {
             chance.insert(score.id.to_owned(), level);
+        }
+        if score.id == FOCUS {
+            chance.insert(score.id.to_owned(), FOCUS_CHANCE);
         }
     }
     chance

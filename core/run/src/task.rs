@@ -11,6 +11,7 @@ use serde_json::Value;
 use xbench_data::Split;
 use xbench_host::TreeEnsemble;
 use xbench_host::worker::Message;
+use xbench_metrics::NotApplicable;
 
 use crate::challenge::{ChallengeSettings, LayerColumn};
 use crate::evaluate::{Column, Probed, ScoreSettings};
@@ -130,7 +131,7 @@ pub(crate) enum Task {
         scores: Vec<String>,
     },
     /// Scores of attributions that need the explainer again. Blobs: images, background rows (empty:
-    /// none), attributions.
+    /// none), attributions; for the score that explains mosaics, what [`push_mosaics`] adds.
     Challenge {
         model: ModelRef,
         /// The model trained alike on shuffled labels, if the suite has one.
@@ -339,6 +340,35 @@ pub(crate) fn unpack_images(message: &Message) -> Result<ImageBlobs, String> {
         ids: message.u64s(2)?,
         seeds: message.u64s(3)?,
         masks: message.blob(4)?.to_vec(),
+    })
+}
+
+/// Mosaics with the rows of a task as they are sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct MosaicBlobs {
+    /// Per row: which tiles of its mosaic are of the explained class, or why it has none.
+    pub(crate) tiles: Vec<Result<[bool; 4], NotApplicable>>,
+    /// Those there are, packed as images are.
+    pub(crate) values: Vec<u8>,
+    /// `[m, h, w]`, or empty where the set has no masks.
+    pub(crate) masks: Vec<u8>,
+}
+
+/// Adds mosaics to a task that has images, background rows and attributions.
+pub(crate) fn push_mosaics(message: &mut Message, mosaics: MosaicBlobs) {
+    // Our own types, which JSON can hold.
+    let tiles = serde_json::to_vec(&mosaics.tiles).unwrap_or_default();
+    message.blobs.extend([tiles, mosaics.values, mosaics.masks]);
+}
+
+/// The mosaics that [`push_mosaics`] added.
+pub(crate) fn unpack_mosaics(message: &Message) -> Result<MosaicBlobs, String> {
+    let first = IMAGE_BLOBS + 2;
+    let tiles = serde_json::from_slice(message.blob(first)?);
+    Ok(MosaicBlobs {
+        tiles: tiles.map_err(|error| format!("unreadable mosaics: {error}"))?,
+        values: message.blob(first + 1)?.to_vec(),
+        masks: message.blob(first + 2)?.to_vec(),
     })
 }
 

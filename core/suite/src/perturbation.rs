@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde_json::{Value, json};
+use xbench_metrics::localisation::FOCUS;
 use xbench_metrics::{Family, ScoreInfo};
 
 use crate::document::written;
@@ -148,6 +149,9 @@ impl Perturbation {
     pub fn of_score(&self, score: &ScoreInfo, seed: u64) -> Value {
         if (score.family, score.id) == (Family::Agreement, "top_k_overlap") {
             return json!({"top_k_share": self.top_k_share});
+        }
+        if score.id == FOCUS {
+            return json!({"seed": seed});
         }
         if !matches!(score.family, Family::Faithfulness | Family::Axiomatic) || !score.needs.model {
             return json!({});

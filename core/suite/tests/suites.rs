@@ -409,7 +409,7 @@ fn a_score_is_identified_by_the_settings_it_uses() {
         let fields = of(defaults, score.id);
         assert_eq!(
             !fields.as_object().unwrap().is_empty(),
-            (perturbed && score.needs.model) || score.id == "top_k_overlap",
+            (perturbed && score.needs.model) || ["top_k_overlap", "focus"].contains(&score.id),
             "{}",
             score.id
         );

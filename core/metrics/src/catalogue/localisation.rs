@@ -1,6 +1,6 @@
 //! Scores of a map against a mask.
 
-use super::{Direction, Family, MASK, NOT_NEGATIVE, PLAIN, ScoreInfo};
+use super::{Direction, EXPLAINER, Family, MASK, NOT_NEGATIVE, PLAIN, ScoreInfo};
 
 const fn localisation(
     id: &'static str,
@@ -196,6 +196,23 @@ pub(super) const SCORES: &[ScoreInfo] = &[
             "Arras et al. 2021",
             "Σ_D a⁺ / Σ a⁺, D the pixels of shapes that say nothing about the class; chance |D|/d",
             "only for sets with known distractors; of a model that is right in spite of them",
+        )
+    },
+    ScoreInfo {
+        standard: false,
+        needs: EXPLAINER,
+        ..localisation(
+            "focus",
+            "Focus",
+            "Arias-Duart et al. 2022",
+            "Σ_T a⁺ / Σ a⁺ over a mosaic of 2 × 2 images, T the two tiles of the explained class; chance .5",
+            "tiles are images shrunk to half their height and width by averaging areas, so that the \
+             mosaic has the model's one input size; in the paper they keep their size and the mosaic \
+             is four times as large. Many networks do not know their classes at half the size, and no \
+             explanation could tell them apart then: an image has a score only where it is of the \
+             explained class and the model, shown four copies of it as tiles, says so. The other three \
+             are recognised likewise; they are drawn from the run's images, the same for all \
+             explainers. A mask of a mosaic marks the objects of T",
         )
     },
 ];

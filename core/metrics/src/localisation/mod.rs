@@ -7,14 +7,20 @@
 //! Scores on ranks give their expected value over all orders of tied pixels, in closed form.
 //! An empty mask and a full mask have no score: with a full mask every map would score alike.
 
+mod focus;
 mod known_cause;
+mod mosaic;
 mod share;
 mod threshold;
 
 use crate::not_applicable::finite;
 use crate::{NotApplicable, RankedMap, Score};
 
+pub use focus::{FOCUS, FOCUS_CHANCE, focus};
 pub use known_cause::{KnownRegion, known_region, known_region_score};
+pub use mosaic::{
+    Mosaic, MosaicImages, Tile, at_tile_size, tiles, write_mosaic, write_mosaic_mask,
+};
 pub use share::{TOP_K_SHARE, attribution_localisation, mask_cosine, soft_iou, top_k_intersection};
 pub use threshold::{Threshold, dice, iou};
 

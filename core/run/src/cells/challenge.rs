@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use xbench_metrics::ScoreInfo;
+use xbench_metrics::localisation::FOCUS;
 use xbench_metrics::robustness::of_all_images;
 use xbench_record::{Column, ColumnKey, ScoreColumns, Status};
 use xbench_suite::canonical_json;
 
-use super::{Failure, Work, answer_of, fail};
+use super::{Failure, Work, answer_of, fail, mosaics};
 use crate::challenge::{ChallengeSettings, LayerColumn};
 use crate::error::RunError;
 use crate::models::{ReadyModel, files};
@@ -84,6 +85,7 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
     }
     let settings = settings_of(session);
     let layout = session.layout();
+    let mosaics = mosaics::of_models(session, works)?;
     let mut jobs: Vec<Job<'_>> = Vec::new();
     let mut purposes: Vec<(usize, usize)> = Vec::new();
     for (number, work) in works.iter().enumerate() {
@@ -106,6 +108,10 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
             if scores.is_empty() {
                 continue;
             }
+            let mosaics = match scores.iter().any(|id| id == FOCUS) {
+                true => mosaics.get(&work.result.model),
+                false => None,
+            };
             let passes = settings.passes(&scores, model.facts.parameter_layers);
             let limit = session
                 .suite
@@ -131,10 +137,13 @@ pub(super) fn challenge(session: &Session<'_>, works: &mut [Work<'_>]) -> Result
                     .saturating_add(MODEL_LIMIT)
                     .max(Duration::from_secs(1)),
                 message: Box::new(move || {
-                    let images = session.images(at, targets, |row| seed.row(row));
+                    let images = session.images(at.clone(), targets, |row| seed.row(row));
                     let background = session.background_for(explained_by);
                     let mut message = pack_explained(&task, &images, background);
                     message.push_f32(&attributions);
+                    if let Some(mosaics) = mosaics {
+                        mosaics::pack(session, &mosaics[at], &mut message);
+                    }
                     message
                 }),
             });

@@ -17,6 +17,7 @@ use crate::task::{Evaluations, PluginRef, Timing};
 mod across;
 mod challenge;
 mod explain;
+pub(crate) mod mosaics;
 mod score;
 
 pub(crate) use self::challenge::{LayerCurve, settings_of as challenge_settings};

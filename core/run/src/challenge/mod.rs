@@ -7,6 +7,7 @@
 //! randomised models, so that a score never measures the explainer's own noise.
 
 mod blocks;
+mod focus;
 mod invariance;
 mod randomisation;
 mod robustness;
@@ -21,6 +22,7 @@ pub(crate) use self::table::{CellCurves, curve_table};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use xbench_metrics::localisation::FOCUS;
 use xbench_metrics::{NotApplicable, Score};
 
 use crate::evaluate::{Column, Images};
@@ -70,6 +72,7 @@ impl ChallengeSettings {
             "random_logit",
             "data_randomisation",
             "input_invariance",
+            FOCUS,
         ];
         for id in once {
             passes += usize::from(wants(id));
@@ -151,11 +154,24 @@ pub(crate) struct Challenged {
     pub(crate) layers: Vec<LayerColumn>,
 }
 
+/// Mosaics with the images of a chunk, for the score that explains them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mosaics<'a> {
+    /// Per image: which tiles of its mosaic are of the explained class, or why it has none.
+    pub(crate) tiles: &'a [Result<[bool; 4], NotApplicable>],
+    /// `[m, c, h, w]`: those there are, in the order of their images.
+    pub(crate) x: &'a [f32],
+    /// `[m, h, w]`, or empty where the set has no masks.
+    pub(crate) masks: &'a [u8],
+}
+
 /// The wanted scores of attributions `[n, input...]`, by id; ids of other scores are left out.
 ///
-/// `seeds` are those that the attributions were made with.
+/// `seeds` are those that the attributions were made with; `mosaics` are read where the score that
+/// explains them is wanted.
 pub(crate) fn challenge<S: Subject>(
     images: &Images<'_>,
+    mosaics: Mosaics<'_>,
     seeds: &[u64],
     attributions: &[f32],
     wanted: &[String],
@@ -171,6 +187,7 @@ pub(crate) fn challenge<S: Subject>(
     let mut found = Challenged::default();
     robustness::score(&job, wanted, subject, &mut found)?;
     invariance::score(&job, wanted, subject, &mut found)?;
+    focus::score(&job, mosaics, wanted, subject, &mut found)?;
     randomisation::score(&job, wanted, subject, &mut found)?;
     Ok(found)
 }

@@ -312,5 +312,6 @@ pub(super) fn scored(
         let target = usize::try_from(images.targets[i]).unwrap();
         map.copy_from_slice(&(toy.explain)(toy, x, target, seeds[i], mask));
     }
-    challenge(&images, seeds, &maps, &words(ids), settings, toy)
+    let mosaics = Mosaics::default();
+    challenge(&images, mosaics, seeds, &maps, &words(ids), settings, toy)
 }

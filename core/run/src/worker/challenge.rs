@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use xbench_host::worker::Message;
 use xbench_host::{CallSettings, LoadedExplainer, LoadedModel, PluginErrorKind, Randomise};
+use xbench_metrics::localisation::FOCUS;
 
 use super::{Failure, State, attribute, call, images_of};
-use crate::challenge::{ChallengeSettings, Rows, Subject, challenge};
+use crate::challenge::{ChallengeSettings, Mosaics, Rows, Subject, challenge};
 use crate::task::{
-    IMAGE_BLOBS, ImageBlobs, ModelRef, PluginRef, Reply, RowLayout, message_of, unpack_background,
-    unpack_images,
+    IMAGE_BLOBS, ImageBlobs, ModelRef, MosaicBlobs, PluginRef, Reply, RowLayout, message_of,
+    unpack_background, unpack_images, unpack_mosaics,
 };
 
 const PARAMETERS: &str = "xbench.model.parameters/1";
@@ -27,6 +28,16 @@ impl State {
         let blobs = unpack_images(message)?;
         let background = unpack_background(message, layout)?;
         let attributions = message.f32s(IMAGE_BLOBS + 1)?;
+        let mosaics = match wanted.iter().any(|id| id == FOCUS) {
+            true => unpack_mosaics(message)?,
+            false => MosaicBlobs::default(),
+        };
+        let mosaic_pixels = layout.unpack(&mosaics.values);
+        let mosaics = Mosaics {
+            tiles: &mosaics.tiles,
+            x: &mosaic_pixels,
+            masks: &mosaics.masks,
+        };
         self.load(model, explainer)?;
         if let Some(twin) = twin {
             self.model(twin)?;
@@ -56,6 +67,7 @@ impl State {
         let images = images_of(&blobs, &pixels, layout);
         let found = challenge(
             &images,
+            mosaics,
             &blobs.seeds,
             &attributions,
             wanted,

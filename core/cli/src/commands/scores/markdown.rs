@@ -21,7 +21,7 @@ depends on what else is in the batch.
 and a list may name scores and families.
 ";
 
-/// One formula, several names; and what cannot be computed.
+/// One formula, several names.
 const FOOT: &str = "\
 ## Names that clash
 
@@ -34,12 +34,6 @@ const FOOT: &str = "\
 | Feature agreement on pixels (Krishna et al. 2022) | `top_k_overlap`; on grid segments `feature_agreement` |
 | Average precision | `auprc`, by steps |
 | Sufficiency | `sufficiency` is DeYoung et al. 2020, one image with only its top pixels kept; Dasgupta et al. 2022 mean another thing, `explanation_sufficiency`, over images with like explanations |
-
-## Not computed
-
-| score | why |
-|---|---|
-| Focus (Arias-Duart et al. 2022) | it needs the model's answer on 2 × 2 mosaics of images, four times the size the model was trained on. Networks here take one fixed size, and shrinking the tiles to fit would score the model on pictures of a quarter of the resolution it knows, which measures that and not the explanation |
 ";
 
 /// What a family asks.
