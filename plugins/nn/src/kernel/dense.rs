@@ -1,7 +1,7 @@
 //! Fully connected layers: `y = act(x Wᵀ + b)`.
 
-use super::conv::add_rows;
 use super::tile::{Gather, Multiply, Outer, Packed, Rows, Run, multiply, outer};
+use super::{add_all, add_rows};
 
 /// A dense layer of known size.
 #[derive(Clone, Debug)]
@@ -34,6 +34,15 @@ impl DenseGradient {
     pub fn clear(&mut self) {
         self.weights.data_mut().fill(0.0);
         self.bias.fill(0.0);
+    }
+
+    /// Adds the sums over other images.
+    ///
+    /// # Panics
+    /// When they are another layer's.
+    pub fn add(&mut self, other: &DenseGradient) {
+        add_all(other.weights.data(), self.weights.data_mut());
+        add_all(&other.bias, &mut self.bias);
     }
 }
 

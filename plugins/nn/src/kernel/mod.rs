@@ -14,6 +14,8 @@ pub mod resize;
 pub mod tile;
 pub mod window;
 
+use crate::vectorised;
+
 /// Buffers that kernels reuse from call to call; one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -28,4 +30,33 @@ pub fn reuse(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
         buffer.resize(len, 0.0);
     }
     &mut buffer[..len]
+}
+
+/// `N` elements from `at` on, for loops whose length the compiler knows.
+#[inline(always)]
+fn lanes<const N: usize>(from: &[f32], at: usize) -> [f32; N] {
+    let mut lanes = [0.0; N];
+    lanes.copy_from_slice(&from[at..at + N]);
+    lanes
+}
+
+/// Adds each row of `[rows, n]` to `sums` `[n]`.
+fn add_rows(rows: &[f32], sums: &mut [f32]) {
+    vectorised!(|| {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    });
+}
+
+/// Adds element by element.
+fn add_all(from: &[f32], to: &mut [f32]) {
+    assert_eq!(from.len(), to.len(), "sums of different layers");
+    vectorised!(|| {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to += from;
+        }
+    });
 }

@@ -4,7 +4,8 @@
 //! The sums over rows are found block by block, so that blocks can go to different threads: add up
 //! the results of [`sums`], [`square_sums`] and [`gradient_sums`] in the order of the blocks.
 
-use super::tile::vectorised;
+use super::lanes;
+use crate::vectorised;
 
 /// Rows that are summed in single precision before the sum is widened.
 const RUN: usize = 64;
@@ -12,7 +13,7 @@ const RUN: usize = 64;
 fn by_runs(rows: &[f32], channels: usize, add: impl Fn(&[f32], &mut [f32])) -> Vec<f64> {
     let mut total = vec![0.0_f64; channels];
     let mut run = vec![0.0_f32; channels];
-    vectorised(|| {
+    vectorised!(|| {
         for rows in rows.chunks(RUN * channels.max(1)) {
             run.fill(0.0);
             for row in rows.chunks_exact(channels) {
@@ -47,7 +48,7 @@ pub fn square_sums(x: &[f32], mean: &[f32]) -> Vec<f64> {
 /// `y = x * scale + offset` with a factor and a summand for every channel, then max(0, ·) if `relu`.
 pub fn affine(x: &[f32], scale: &[f32], offset: &[f32], relu: bool, y: &mut [f32]) {
     let channels = scale.len();
-    vectorised(|| {
+    vectorised!(|| {
         for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
             for (((y, &x), &scale), &offset) in y.iter_mut().zip(x).zip(scale).zip(offset) {
                 let value = x.mul_add(scale, offset);
@@ -63,7 +64,7 @@ pub fn gradient_sums(x: &[f32], mean: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>
     let channels = mean.len();
     let mut total = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
     let mut run = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
-    vectorised(|| {
+    vectorised!(|| {
         let size = RUN * channels.max(1);
         for (x, dy) in x.chunks(size).zip(dy.chunks(size)) {
             run.0.fill(0.0);
@@ -90,13 +91,42 @@ pub fn gradient_sums(x: &[f32], mean: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>
 /// [`gradient_sums`] over m rows, a = γ / σ, b = -γ Σ dy (x - mean) / (m σ³), c = -γ Σ dy / (m σ).
 pub fn input_gradient(x: &[f32], mean: &[f32], a: &[f32], b: &[f32], c: &[f32], dy: &mut [f32]) {
     let channels = mean.len();
-    vectorised(|| {
+    vectorised!(|| {
         for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact_mut(channels)) {
-            for i in 0..channels {
-                dy[i] = dy[i].mul_add(a[i], (x[i] - mean[i]).mul_add(b[i], c[i]));
+            let mut first = 0;
+            while first + 16 <= channels {
+                move_gradient::<16>(x, mean, [a, b, c], dy, first);
+                first += 16;
+            }
+            while first < channels {
+                move_gradient::<1>(x, mean, [a, b, c], dy, first);
+                first += 1;
             }
         }
     });
+}
+
+/// [`input_gradient`] of `N` channels of one row. They are read before any is written, which tells
+/// the compiler that the slices do not overlap.
+#[inline(always)]
+fn move_gradient<const N: usize>(
+    x: &[f32],
+    mean: &[f32],
+    factors: [&[f32]; 3],
+    dy: &mut [f32],
+    first: usize,
+) {
+    let (x, mean): ([f32; N], [f32; N]) = (lanes(x, first), lanes(mean, first));
+    let [a, b, c]: [[f32; N]; 3] = [
+        lanes(factors[0], first),
+        lanes(factors[1], first),
+        lanes(factors[2], first),
+    ];
+    let mut moved: [f32; N] = lanes(dy, first);
+    for i in 0..N {
+        moved[i] = moved[i].mul_add(a[i], (x[i] - mean[i]).mul_add(b[i], c[i]));
+    }
+    dy[first..first + N].copy_from_slice(&moved);
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! Where several elements of a window share the maximum, the first in scan order (row by row)
 //! gets the whole gradient, as in PyTorch. A NaN anywhere in a window is its maximum.
 
-use super::tile::vectorised;
+use super::lanes;
 use super::window::Window;
 use crate::Error;
+use crate::vectorised;
 
 /// Pooling of known geometry.
 #[derive(Clone, Debug)]
@@ -105,64 +106,46 @@ impl Pool {
     /// # Panics
     /// When a length does not fit.
     pub fn max(&self, x: &[f32], out: &mut [f32], origin: Option<&mut [u32]>) {
-        let images = x.len() / self.input_len();
-        assert_eq!(x.len(), images * self.input_len(), "pooling input");
-        assert_eq!(out.len(), images * self.output_len(), "pooling result");
-        let c = self.channels;
-        vectorised(|| {
-            for (x, out) in self.images(x).zip(out.chunks_exact_mut(self.output_len())) {
-                for (window, out) in self.windows().zip(out.chunks_exact_mut(c)) {
-                    let first = window[0] as usize * c;
-                    out.copy_from_slice(&x[first..first + c]);
-                    for &pixel in &window[1..] {
-                        let x = &x[pixel as usize * c..][..c];
-                        for (out, &x) in out.iter_mut().zip(x) {
-                            *out = if x > *out || x.is_nan() { x } else { *out };
-                        }
+        self.check(x, out);
+        let (channels, len) = (self.channels, self.output_len());
+        let images = x.chunks_exact(self.input_len());
+        let Some(origin) = origin else {
+            vectorised!(|| {
+                for (x, out) in images.zip(out.chunks_exact_mut(len)) {
+                    for (window, out) in self.windows().zip(out.chunks_exact_mut(channels)) {
+                        by_channels(channels, Max { x, window, out });
                     }
                 }
-            }
-        });
-        if let Some(origin) = origin {
-            assert_eq!(origin.len(), out.len(), "origins of maxima");
-            self.origins(x, out, origin);
-        }
-    }
-
-    /// A second pass, backwards, so that the first pixel to hold the maximum is written last:
-    /// that and the maximum in one loop is not vectorised and takes longer.
-    fn origins(&self, x: &[f32], out: &[f32], origin: &mut [u32]) {
-        let c = self.channels;
-        let len = self.output_len();
-        vectorised(|| {
-            for ((x, out), origin) in self
-                .images(x)
-                .zip(out.chunks_exact(len))
+            });
+            return;
+        };
+        assert_eq!(origin.len(), out.len(), "origins of maxima");
+        vectorised!(|| {
+            for ((x, out), origin) in images
+                .zip(out.chunks_exact_mut(len))
                 .zip(origin.chunks_exact_mut(len))
             {
                 for ((window, out), origin) in self
                     .windows()
-                    .zip(out.chunks_exact(c))
-                    .zip(origin.chunks_exact_mut(c))
+                    .zip(out.chunks_exact_mut(channels))
+                    .zip(origin.chunks_exact_mut(channels))
                 {
-                    origin.fill(window[0]);
-                    for &pixel in window.iter().rev() {
-                        let x = &x[pixel as usize * c..][..c];
-                        for ((&out, origin), &x) in out.iter().zip(origin.iter_mut()).zip(x) {
-                            *origin = if x == out || x.is_nan() {
-                                pixel
-                            } else {
-                                *origin
-                            };
-                        }
-                    }
+                    let place = MaxPlace {
+                        x,
+                        window,
+                        out,
+                        origin,
+                    };
+                    by_channels(channels, place);
                 }
             }
         });
     }
 
-    fn images<'a>(&self, x: &'a [f32]) -> std::slice::ChunksExact<'a, f32> {
-        x.chunks_exact(self.input_len())
+    fn check(&self, x: &[f32], out: &[f32]) {
+        let images = x.len() / self.input_len();
+        assert_eq!(x.len(), images * self.input_len(), "pooling input");
+        assert_eq!(out.len(), images * self.output_len(), "pooling result");
     }
 
     /// Gradient of the input of a maximum, written to `dx`.
@@ -191,30 +174,25 @@ impl Pool {
     /// # Panics
     /// When a length does not fit.
     pub fn average(&self, x: &[f32], out: &mut [f32]) {
-        let images = x.len() / self.input_len();
-        assert_eq!(x.len(), images * self.input_len(), "pooling input");
-        assert_eq!(out.len(), images * self.output_len(), "pooling result");
-        let c = self.channels;
-        vectorised(|| {
+        self.check(x, out);
+        let (channels, len) = (self.channels, self.output_len());
+        vectorised!(|| {
             for (x, out) in x
                 .chunks_exact(self.input_len())
-                .zip(out.chunks_exact_mut(self.output_len()))
+                .zip(out.chunks_exact_mut(len))
             {
-                for ((window, weight), out) in self
+                for ((window, &weight), out) in self
                     .windows()
                     .zip(&self.weights)
-                    .zip(out.chunks_exact_mut(c))
+                    .zip(out.chunks_exact_mut(channels))
                 {
-                    let first = window[0] as usize * c;
-                    out.copy_from_slice(&x[first..first + c]);
-                    for &pixel in &window[1..] {
-                        for (out, x) in out.iter_mut().zip(&x[pixel as usize * c..][..c]) {
-                            *out += x;
-                        }
-                    }
-                    for out in out {
-                        *out *= weight;
-                    }
+                    let mean = Average {
+                        x,
+                        window,
+                        weight,
+                        out,
+                    };
+                    by_channels(channels, mean);
                 }
             }
         });
@@ -225,23 +203,151 @@ impl Pool {
     /// # Panics
     /// When a length does not fit.
     pub fn average_gradient(&self, dy: &[f32], dx: &mut [f32]) {
-        let c = self.channels;
-        vectorised(|| {
+        let channels = self.channels;
+        vectorised!(|| {
             dx.fill(0.0);
             for (dy, dx) in dy
                 .chunks_exact(self.output_len())
                 .zip(dx.chunks_exact_mut(self.input_len()))
             {
-                for ((window, weight), dy) in
-                    self.windows().zip(&self.weights).zip(dy.chunks_exact(c))
+                for ((window, &weight), dy) in self
+                    .windows()
+                    .zip(&self.weights)
+                    .zip(dy.chunks_exact(channels))
                 {
-                    for &pixel in window {
-                        for (dx, dy) in dx[pixel as usize * c..][..c].iter_mut().zip(dy) {
-                            *dx += dy * weight;
-                        }
-                    }
+                    let shares = AverageGradient {
+                        dy,
+                        window,
+                        weight,
+                        dx,
+                    };
+                    by_channels(channels, shares);
                 }
             }
         });
+    }
+}
+
+/// What is done with `N` neighbouring channels of a window, from channel `first` of `channels` on.
+/// Their values stay in registers from the window's first pixel to its last.
+trait OfChannels {
+    fn run<const N: usize>(&mut self, channels: usize, first: usize);
+}
+
+/// All channels, as many at once as are left of 16, 4 or 1.
+#[inline(always)]
+fn by_channels(channels: usize, mut work: impl OfChannels) {
+    let mut first = 0;
+    while first + 16 <= channels {
+        work.run::<16>(channels, first);
+        first += 16;
+    }
+    while first + 4 <= channels {
+        work.run::<4>(channels, first);
+        first += 4;
+    }
+    while first < channels {
+        work.run::<1>(channels, first);
+        first += 1;
+    }
+}
+
+struct Max<'a> {
+    x: &'a [f32],
+    window: &'a [u32],
+    out: &'a mut [f32],
+}
+
+impl OfChannels for Max<'_> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, channels: usize, first: usize) {
+        let mut best: [f32; N] = lanes(self.x, self.window[0] as usize * channels + first);
+        for &pixel in &self.window[1..] {
+            let x: [f32; N] = lanes(self.x, pixel as usize * channels + first);
+            for i in 0..N {
+                best[i] = if x[i] > best[i] || x[i].is_nan() {
+                    x[i]
+                } else {
+                    best[i]
+                };
+            }
+        }
+        self.out[first..first + N].copy_from_slice(&best);
+    }
+}
+
+struct MaxPlace<'a> {
+    x: &'a [f32],
+    window: &'a [u32],
+    out: &'a mut [f32],
+    origin: &'a mut [u32],
+}
+
+impl OfChannels for MaxPlace<'_> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, channels: usize, first: usize) {
+        let mut best: [f32; N] = lanes(self.x, self.window[0] as usize * channels + first);
+        let mut place = [self.window[0]; N];
+        for &pixel in &self.window[1..] {
+            let x: [f32; N] = lanes(self.x, pixel as usize * channels + first);
+            for i in 0..N {
+                // Strictly greater, and the first NaN: the first to hold the maximum.
+                let moves = x[i] > best[i] || (x[i].is_nan() && !best[i].is_nan());
+                place[i] = if moves { pixel } else { place[i] };
+                best[i] = if x[i] > best[i] || x[i].is_nan() {
+                    x[i]
+                } else {
+                    best[i]
+                };
+            }
+        }
+        self.out[first..first + N].copy_from_slice(&best);
+        self.origin[first..first + N].copy_from_slice(&place);
+    }
+}
+
+struct Average<'a> {
+    x: &'a [f32],
+    window: &'a [u32],
+    weight: f32,
+    out: &'a mut [f32],
+}
+
+impl OfChannels for Average<'_> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, channels: usize, first: usize) {
+        let mut sum: [f32; N] = lanes(self.x, self.window[0] as usize * channels + first);
+        for &pixel in &self.window[1..] {
+            let x: [f32; N] = lanes(self.x, pixel as usize * channels + first);
+            for i in 0..N {
+                sum[i] += x[i];
+            }
+        }
+        for (out, sum) in self.out[first..first + N].iter_mut().zip(sum) {
+            *out = sum * self.weight;
+        }
+    }
+}
+
+struct AverageGradient<'a> {
+    dy: &'a [f32],
+    window: &'a [u32],
+    weight: f32,
+    dx: &'a mut [f32],
+}
+
+impl OfChannels for AverageGradient<'_> {
+    #[inline(always)]
+    fn run<const N: usize>(&mut self, channels: usize, first: usize) {
+        let mut share: [f32; N] = lanes(self.dy, first);
+        for share in &mut share {
+            *share *= self.weight;
+        }
+        for &pixel in self.window {
+            let dx = &mut self.dx[pixel as usize * channels + first..][..N];
+            for i in 0..N {
+                dx[i] += share[i];
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A resize is linear and separable: along each axis every output element is a weighted sum of
 //! two input elements. The gradient applies the same weights the other way round.
 
-use super::tile::vectorised;
+use crate::vectorised;
 
 /// Where the samples of the output lie in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Resize {
             "one image"
         );
         let row = self.input[1] * channels;
-        vectorised(|| {
+        vectorised!(|| {
             for (y, out) in self.axes[0]
                 .iter()
                 .zip(out.chunks_exact_mut(self.output[1] * channels))
@@ -133,7 +133,7 @@ impl Resize {
             "one image"
         );
         let width = self.input[1];
-        vectorised(|| {
+        vectorised!(|| {
             dx.fill(0.0);
             for (y, dy) in self.axes[0]
                 .iter()

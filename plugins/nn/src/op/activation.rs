@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{result, slice, tensor, with_values};
-use crate::kernel::tile::vectorised;
+use crate::vectorised;
 
 /// max(0, x), element by element; its gradient at 0 is 0.
 ///
@@ -23,7 +23,7 @@ impl CustomOp1 for Relu {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(storage, layout)?;
         // A NaN stays a NaN.
-        let y = vectorised(|| x.iter().map(|&v| if v < 0.0 { 0.0 } else { v }).collect());
+        let y = vectorised!(|| x.iter().map(|&v| if v < 0.0 { 0.0 } else { v }).collect());
         result(y, layout.shape().clone())
     }
 
@@ -35,7 +35,7 @@ impl CustomOp1 for Relu {
 
 /// A gradient where the rectified value is positive, else 0.
 pub(super) fn mask(dy: &[f32], y: &[f32]) -> Vec<f32> {
-    vectorised(|| {
+    vectorised!(|| {
         dy.iter()
             .zip(y)
             .map(|(&d, &y)| if y > 0.0 { d } else { 0.0 })

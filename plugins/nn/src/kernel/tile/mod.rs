@@ -53,7 +53,7 @@ impl Rows<'_> {
     }
 
     fn last(&self) -> usize {
-        self.offsets.iter().copied().max().unwrap_or(0)
+        crate::vectorised!(|| self.offsets.iter().copied().max()).unwrap_or(0)
             + self.images.saturating_sub(1) * self.stride
     }
 }
@@ -311,10 +311,27 @@ fn store<S: Simd, const NV: usize>(simd: S, to: &mut [f32], from: &[S::f32s; NV]
     }
 }
 
-/// Runs a closure compiled for the widest vectors this processor has.
+/// Runs a closure for the widest vectors this processor has, if the compiler inlines it; prefer
+/// [`vectorised!`](crate::vectorised), which sees to that.
 #[inline(always)]
 pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
+}
+
+/// Compiles the body of a closure without arguments for each kind of vectors, and runs the one for
+/// the widest that this processor has.
+///
+/// A closure that is merely passed on is compiled once, for the baseline processor, wherever it
+/// is too large to be inlined into its three callers: a loop then has narrow vectors, and each
+/// `mul_add` is a call of the C library. The bits of the result are the same either way.
+#[macro_export]
+macro_rules! vectorised {
+    (|| $body:expr) => {
+        $crate::kernel::tile::vectorised(
+            #[inline(always)]
+            || $body,
+        )
+    };
 }
 
 #[cfg(test)]

@@ -70,7 +70,10 @@ impl WithSimd for Multiply<'_> {
             column += match S::F32_LANES {
                 16 if width >= 64 => multiply_panel::<S, 6, 4>(simd, &mut self, column),
                 16 if width >= 48 => multiply_panel::<S, 8, 3>(simd, &mut self, column),
-                16 if width >= 32 => multiply_panel::<S, 12, 2>(simd, &mut self, column),
+                16 if width >= 32 => multiply_panel::<S, 9, 2>(simd, &mut self, column),
+                16 if self.gather.runs.len() == 1 => {
+                    multiply_panel::<S, 8, 1>(simd, &mut self, column)
+                }
                 16 => multiply_panel::<S, 14, 1>(simd, &mut self, column),
                 8 => multiply_panel::<S, 6, 2>(simd, &mut self, column),
                 4 => multiply_panel::<S, 6, 4>(simd, &mut self, column),
