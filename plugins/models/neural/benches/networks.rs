@@ -1,12 +1,12 @@
-//! Throughput of whole networks: forward, forward and gradient of the input, and a training step,
-//! on one and two threads.
+//! Throughput of whole networks: forward, forward and gradient of the input, backward passes by
+//! other rules, and a training step, on one and two threads.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use xbench_models_neural::network::{Network, Tape};
+use xbench_models_neural::network::{Network, Propagation, Rule, Tape};
 use xbench_models_neural::{cnn_dropout, cnn_gap, hybrid_cnn, lenet};
 use xbench_nn::Threads;
 use xbench_nn::op::cross_entropy;
@@ -43,6 +43,32 @@ fn networks(c: &mut Criterion) {
                     });
                 },
             );
+            let epsilon = Propagation::Epsilon(1e-6);
+            let reference = vec![0.0; x.len()];
+            for (name, rule) in [
+                ("guided", Rule::Guided),
+                (
+                    "DeepLIFT",
+                    Rule::DeepLift {
+                        reference: &reference,
+                    },
+                ),
+                (
+                    "LRP",
+                    Rule::Lrp {
+                        convolution: Propagation::Gamma(0.25),
+                        dense: epsilon,
+                    },
+                ),
+            ] {
+                group.bench_function(format!("{name}, {count} threads"), |b| {
+                    b.iter(|| {
+                        let given = (None, &gradient[..]);
+                        let back = network.modified_vjp(&threads, &x, given, rule, None, false);
+                        black_box(back.expect("a gradient"));
+                    });
+                });
+            }
             let tape = Tape::new(&network, Arc::clone(&threads));
             let images = Tensor::from_slice(&x, (IMAGES, 1, 28, 28), &Device::Cpu).expect("x");
             let flat = network.parameters();

@@ -307,7 +307,7 @@ fn folds(plan: &Plan, i: usize, keep: Keep) -> bool {
 
 /// Sets a gradient to zero where ReLU gave nothing.
 fn mask(gradient: &mut [f32], output: &[f32]) {
-    xbench_nn::kernel::tile::vectorised(|| {
+    xbench_nn::vectorised!(|| {
         for (g, &y) in gradient.iter_mut().zip(output) {
             *g = if y > 0.0 { *g } else { 0.0 };
         }

@@ -210,7 +210,10 @@ impl CustomOp2 for Pass {
         });
         // In the order of the blocks, whichever thread worked on which.
         let mut total = vec![0.0; plan.parameter_count];
-        for (_, sums) in &mut blocks[..used] {
+        if let Some(((_, sums), others)) = blocks[..used].split_first_mut() {
+            for (_, other) in others {
+                Plan::merge(sums, other);
+            }
             plan.collect(sums, &mut total);
         }
         let total = Tensor::from_vec(total, plan.parameter_count, &Device::Cpu)?;
