@@ -135,7 +135,7 @@ mod tests {
             ),
             (
                 "quickshift",
-                r#"{"method":"quickshift","kernel_size":4.0,"max_distance":200.0,"colour_ratio":0.2}"#,
+                r#"{"method":"quickshift","kernel_size":0.0,"max_distance":200.0,"colour_ratio":0.2}"#,
             ),
             ("columns", r#"{"method":"columns"}"#),
         ] {

@@ -7,12 +7,14 @@ use crate::connect::connect;
 use crate::error::Error;
 use crate::segments::{Segments, Shape};
 
-/// Parameters of [`quickshift`]. The defaults are those of the lime package for images.
+/// Parameters of [`quickshift`]. The defaults are those of the lime package for images, but for the
+/// kernel of small images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuickshiftParams {
-    /// Standard deviation of the density's kernel, in pixels, above 0 up to 64; larger ones give fewer
-    /// segments.
+    /// Standard deviation of the density's kernel, in pixels, from 0.1 to 64; larger ones give fewer
+    /// segments. 0: the lime package's 4, or a 28th of the image's shorter side where that is less,
+    /// since 4 pixels make one segment of a whole small image.
     pub kernel_size: f64,
     /// Distance above which a pixel starts a segment of its own instead of joining another, above 0.
     pub max_distance: f64,
@@ -23,7 +25,7 @@ pub struct QuickshiftParams {
 impl Default for QuickshiftParams {
     fn default() -> Self {
         Self {
-            kernel_size: 4.0,
+            kernel_size: 0.0,
             max_distance: 200.0,
             colour_ratio: 0.2,
         }
@@ -39,8 +41,8 @@ impl QuickshiftParams {
                 allowed,
             })
         };
-        if !(self.kernel_size > 0.0 && self.kernel_size <= 64.0) {
-            return refuse("kernel_size", self.kernel_size, "above 0 and at most 64");
+        if self.kernel_size != 0.0 && !(0.1..=64.0).contains(&self.kernel_size) {
+            return refuse("kernel_size", self.kernel_size, "0, or from 0.1 to 64");
         }
         if !(self.max_distance.is_finite() && self.max_distance > 0.0) {
             return refuse("max_distance", self.max_distance, "a number above 0");
@@ -49,6 +51,16 @@ impl QuickshiftParams {
             return refuse("colour_ratio", self.colour_ratio, "from 0 to 1");
         }
         Ok(())
+    }
+
+    /// The kernel for an image of this shape, in pixels.
+    fn kernel(&self, shape: Shape) -> f64 {
+        if self.kernel_size == 0.0 {
+            // A tenth of a pixel reaches the next one, as the smallest kernel does.
+            (shape.height.min(shape.width) as f64 / 28.0).clamp(0.1, 4.0)
+        } else {
+            self.kernel_size
+        }
     }
 }
 
@@ -74,14 +86,15 @@ pub fn quickshift(
     for value in &mut colours {
         *value *= params.colour_ratio;
     }
-    let density = densities(&colours, shape, params.kernel_size);
+    let kernel = params.kernel(shape);
+    let density = densities(&colours, shape, kernel);
     let higher =
         |a: usize, b: usize| density[a] > density[b] || (density[a] == density[b] && a < b);
     let limit = params.max_distance * params.max_distance;
     let mut parent: Vec<usize> = (0..shape.pixels()).collect();
     for (pixel, parent) in parent.iter_mut().enumerate() {
         let mut nearest = f64::INFINITY;
-        for_each_near(shape, pixel, params.kernel_size, |other| {
+        for_each_near(shape, pixel, kernel, |other| {
             if higher(other, pixel) {
                 let distance = squared(&colours, shape, pixel, other);
                 if distance < nearest && distance <= limit {

@@ -138,6 +138,33 @@ fn quickshift_joins_all_where_nothing_is_too_far() {
 }
 
 #[test]
+fn quickshift_fits_its_kernel_to_small_images() {
+    // Black and white squares, 7 pixels a side.
+    let image: Vec<f32> = (0..28 * 28)
+        .map(|i| ((i / 28 / 7 + i % 28 / 7) % 2) as f32)
+        .collect();
+    let count = |kernel_size| {
+        let params = QuickshiftParams {
+            kernel_size,
+            ..QuickshiftParams::default()
+        };
+        quickshift(&image, shape(1, 28, 28), &params)
+            .expect("segments")
+            .count()
+    };
+    assert_eq!(QuickshiftParams::default().kernel_size, 0.0);
+    assert_eq!((count(0.0), count(1.0)), (16, 16));
+    assert_eq!(count(4.0), 1, "the lime package's kernel takes in all");
+    // A side of one pixel has a kernel, too.
+    let thin = quickshift(
+        &[0.0, 1.0, 0.0],
+        shape(1, 1, 3),
+        &QuickshiftParams::default(),
+    );
+    assert!(thin.is_ok());
+}
+
+#[test]
 fn what_has_no_meaning_is_refused() {
     let (slics, shifts) = (SlicParams::default(), QuickshiftParams::default());
     for (image, shape) in [
@@ -170,7 +197,11 @@ fn what_has_no_meaning_is_refused() {
     }
     for params in [
         QuickshiftParams {
-            kernel_size: 0.0,
+            kernel_size: 0.05,
+            ..shifts
+        },
+        QuickshiftParams {
+            kernel_size: f64::NAN,
             ..shifts
         },
         QuickshiftParams {

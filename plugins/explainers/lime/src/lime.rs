@@ -42,8 +42,9 @@ xbench_plugin::params! {
         segments: u32 = 50, 1..=65_536;
         /// SLIC: weight of nearness against likeness of colour.
         compactness: f64 = 10.0, 1e-6..=1e6;
-        /// Quickshift: standard deviation of the kernel, in pixels.
-        kernel_size: f64 = 4.0, 0.1..=64.0;
+        /// Quickshift: standard deviation of the kernel, in pixels, from 0.1; 0: the lime package's 4, or a
+        /// 28th of the image's shorter side where that is less.
+        kernel_size: f64 = 0.0, 0.0..=64.0;
         /// Quickshift: distance beyond which segments stay apart.
         max_distance: f64 = 200.0, 0.1..=1e6;
         /// Quickshift: weight of colour against nearness.

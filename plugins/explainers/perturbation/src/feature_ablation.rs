@@ -25,8 +25,9 @@ xbench_plugin::params! {
         segments: u32 = 50, 1..=100_000;
         /// SLIC: weight of nearness against likeness.
         compactness: f64 = 10.0, 1e-6..=1e6;
-        /// Quickshift: width of the density's kernel, in pixels.
-        kernel_size: f64 = 4.0, 0.1..=100.0;
+        /// Quickshift: standard deviation of the kernel, in pixels, from 0.1; 0: the lime package's 4, or a
+        /// 28th of the image's shorter side where that is less.
+        kernel_size: f64 = 0.0, 0.0..=64.0;
         /// Quickshift: longest link between pixels of a segment.
         max_distance: f64 = 200.0, 1e-6..=1e6;
         /// Quickshift: share of colour, against place, in the distance of pixels.
