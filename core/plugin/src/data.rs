@@ -7,7 +7,6 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Borrowed, Element as AbiElement};
 use crate::handle::read_shape;
-use crate::model::{FitMonitor, FitStep};
 use crate::tensor::element_count;
 
 /// What a row is made of.
@@ -34,37 +33,17 @@ impl<'d> DataHandle<'d> {
     /// When not null and aligned, `object` must point to a data set that keeps the contract and stays
     /// valid for the lifetime.
     pub(crate) unsafe fn from_raw(object: *const abi::xb_object, ctx: Context<'d>) -> Result<Self> {
-        let wrong = |what: &str| Error::invalid_argument(format!("the data set {what}"));
-        if object.is_null() || !object.is_aligned() {
-            return Err(wrong("is null or misaligned"));
-        }
-        // SAFETY: the first field is there in every version.
-        let size = unsafe { (&raw const (*object).struct_size).read() };
-        if !abi::has_field!(size, abi::xb_object, destroy) {
-            return Err(wrong("is made for an older contract"));
-        }
-        // SAFETY: valid by the caller's promise, and as long as this version of it.
-        let object = unsafe { &*object };
-        let get_extension = object
-            .get_extension
-            .ok_or_else(|| wrong("has no table of functions"))?;
-        // SAFETY: an object that keeps the contract, and a NUL-terminated id.
-        let rows = unsafe { get_extension(object, abi::XB_EXT_ROWS.as_ptr()) };
-        let rows = rows.cast::<abi::xb_rows>();
-        if rows.is_null() || !rows.is_aligned() {
-            return Err(wrong("does not provide xbench.data.rows/1"));
-        }
-        // SAFETY: not null, aligned, and tables begin with their size.
-        let size = unsafe { (&raw const (*rows).struct_size).read() };
-        if !abi::has_field!(size, abi::xb_rows, read) {
-            return Err(wrong("is made for an older contract"));
-        }
-        // SAFETY: as long as this version of it; valid as long as the object.
-        let rows = unsafe { &*rows };
+        // SAFETY: passed on.
+        let object = unsafe { ffi::object(object, "the data set") }?;
+        // SAFETY: an object that keeps the contract.
+        let rows = unsafe { ffi::table::<abi::xb_rows>(object) }.ok_or_else(|| {
+            Error::invalid_argument("the data set does not provide xbench.data.rows/1")
+        })?;
         // SAFETY: a table that keeps the contract: input_ndim extents.
         let input_shape =
             unsafe { read_shape(rows.input_shape, rows.input_ndim, "the data's shape") }?;
-        let length = usize::try_from(rows.num_rows).map_err(|_| wrong("has a negative length"))?;
+        let length = usize::try_from(rows.num_rows)
+            .map_err(|_| Error::invalid_argument("the data set has a negative length"))?;
         Ok(Self {
             object,
             rows,
@@ -166,11 +145,7 @@ impl<'d> DataHandle<'d> {
                 present.as_mut_ptr(),
             )
         };
-        if status == abi::XB_OK {
-            Ok(())
-        } else {
-            Err(Error::from_host(status, "reading the masks"))
-        }
+        Error::check(status, "reading the masks")
     }
 
     /// Reads the rows of these indices: `pixels` is `[n, input...]` with values 0 to 255, `labels` is
@@ -243,91 +218,13 @@ impl<'d> DataHandle<'d> {
                 labels.as_mut_ptr(),
             )
         };
-        if status != abi::XB_OK {
-            return Err(Error::from_host(status, "reading the data"));
-        }
+        Error::check(status, "reading the data")?;
         let classes = i64::from(self.rows.num_classes);
         match labels.iter().find(|&&label| !(0..classes).contains(&label)) {
             None => Ok(()),
             Some(label) => Err(Error::internal(format!(
                 "label {label} of {classes} classes"
             ))),
-        }
-    }
-}
-
-/// The host's monitor of a training.
-pub(crate) struct HostMonitor<'m> {
-    monitor: &'m abi::xb_fit_monitor,
-    resume: Option<&'m [u8]>,
-}
-
-impl<'m> HostMonitor<'m> {
-    /// # Safety
-    /// When not null and aligned, `monitor` must keep the contract and stay valid for the lifetime.
-    pub(crate) unsafe fn from_raw(monitor: *const abi::xb_fit_monitor) -> Result<Self> {
-        let wrong = |what: &str| Error::invalid_argument(format!("the monitor {what}"));
-        if monitor.is_null() || !monitor.is_aligned() {
-            return Err(wrong("is null or misaligned"));
-        }
-        // SAFETY: the first field is there in every version.
-        let size = unsafe { (&raw const (*monitor).struct_size).read() };
-        if !abi::has_field!(size, abi::xb_fit_monitor, checkpoint) {
-            return Err(wrong("is made for an older contract"));
-        }
-        // SAFETY: as long as this version of it; valid by the caller's promise.
-        let monitor = unsafe { &*monitor };
-        let resume = if monitor.resume.is_null() {
-            None
-        } else {
-            // SAFETY: the contract: that many bytes, valid during the call.
-            Some(unsafe { ffi::slice(monitor.resume, monitor.resume_length, "the kept state") }?)
-        };
-        Ok(Self { monitor, resume })
-    }
-}
-
-impl FitMonitor for HostMonitor<'_> {
-    fn step(&mut self, step: &FitStep) -> Result<()> {
-        let Some(function) = self.monitor.step else {
-            return Ok(());
-        };
-        let step = abi::xb_fit_step {
-            struct_size: size_of::<abi::xb_fit_step>() as u32,
-            epoch_done: u32::from(step.epoch_done),
-            epoch: step.epoch,
-            epochs: step.epochs,
-            batch: step.batch,
-            batches: step.batches,
-            loss: step.loss,
-            accuracy: step.accuracy,
-            validation_loss: step.validation_loss,
-            validation_accuracy: step.validation_accuracy,
-            learning_rate: step.learning_rate,
-        };
-        // SAFETY: a monitor that keeps the contract.
-        if unsafe { function(self.monitor, &step) } {
-            Ok(())
-        } else {
-            Err(Error::cancelled())
-        }
-    }
-
-    fn resume(&self) -> Option<&[u8]> {
-        self.resume
-    }
-
-    fn checkpoint(&mut self, state: &[u8]) -> Result<()> {
-        let Some(function) = self.monitor.checkpoint else {
-            return Ok(());
-        };
-        // SAFETY: a monitor that keeps the contract; the state outlives the call.
-        if unsafe { function(self.monitor, state.as_ptr(), state.len()) } {
-            Ok(())
-        } else {
-            Err(Error::internal(
-                "the state of the training could not be kept",
-            ))
         }
     }
 }

@@ -140,14 +140,17 @@ impl Error {
         self
     }
 
-    /// An error that one of the host's functions returned after telling the host why.
-    pub(crate) fn from_host(code: abi::xb_status, function: &str) -> Self {
+    /// The error behind what one of the host's functions returned, after telling the host why.
+    pub(crate) fn check(code: abi::xb_status, function: &str) -> Result<()> {
+        if code == abi::XB_OK {
+            return Ok(());
+        }
         let status = Status::from_code(code);
-        Self {
+        Err(Self {
             status,
             message: format!("{function} failed ({status:?})"),
             reported: true,
-        }
+        })
     }
 
     pub(crate) fn is_reported(&self) -> bool {

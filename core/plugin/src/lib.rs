@@ -75,6 +75,7 @@ mod ffi;
 mod handle;
 mod meta;
 mod model;
+mod monitor;
 pub mod params;
 pub mod rng;
 mod tensor;

@@ -1,14 +1,13 @@
 //! Entry point of an explainer.
 
 use std::cell::Cell;
-use std::ffi::CStr;
 
 use xbench_abi as abi;
 use xbench_abi::{xb_batch, xb_call, xb_object, xb_status, xb_tensor};
 
-use super::model::check_batch;
+use super::arguments::check_batch;
 use super::object::shared;
-use super::table::{Capability, Table};
+use super::table::{Capability, OwnedTable};
 use crate::error::{Error, Result};
 use crate::explainer::{Batch, Explainer};
 use crate::ffi::{self, Input, Output};
@@ -20,24 +19,16 @@ use crate::tensor::TensorRef;
 #[derive(Debug)]
 pub enum Explain {}
 
-#[repr(C)]
-struct ExplainTable {
-    table: abi::xb_explain,
-}
-
 impl<E: Explainer> Capability<E> for Explain {
-    const ID: &'static CStr = abi::XB_EXT_EXPLAIN;
+    type Table = abi::xb_explain;
 
-    fn table(_plugin: &E) -> Result<Table> {
+    fn table(_plugin: &E) -> Result<OwnedTable> {
         let table = abi::xb_explain {
             struct_size: size_of::<abi::xb_explain>() as u32,
             reserved: 0,
             run: Some(explain::<E>),
         };
-        Ok(Table::new(
-            <Self as Capability<E>>::ID,
-            ExplainTable { table },
-        ))
+        Ok(OwnedTable::new(table, ()))
     }
 }
 

@@ -69,7 +69,7 @@ macro_rules! __exported_model {
             type Plugin = $type;
             const KIND: u32 = $crate::export::abi::XB_MODEL;
 
-            fn tables(plugin: &$type) -> $crate::Result<Vec<$crate::export::Table>> {
+            fn tables(plugin: &$type) -> $crate::Result<Vec<$crate::export::OwnedTable>> {
                 Ok(::std::vec![
                     <$crate::export::Predict as $crate::export::Capability<$type>>::table(plugin)?,
                     $($(
@@ -93,7 +93,7 @@ macro_rules! __exported_explainer {
             type Plugin = $type;
             const KIND: u32 = $crate::export::abi::XB_EXPLAINER;
 
-            fn tables(plugin: &$type) -> $crate::Result<Vec<$crate::export::Table>> {
+            fn tables(plugin: &$type) -> $crate::Result<Vec<$crate::export::OwnedTable>> {
                 Ok(::std::vec![
                     <$crate::export::Explain as $crate::export::Capability<$type>>::table(plugin)?
                 ])

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, T
 
 use xbench_abi::{xb_call, xb_descriptor, xb_object, xb_status};
 
-use super::table::Table;
+use super::table::OwnedTable;
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::model::Plugin;
@@ -22,7 +22,7 @@ pub trait Export: 'static {
     ///
     /// # Errors
     /// When the plugin describes itself in a way that does not fit the contract.
-    fn tables(plugin: &Self::Plugin) -> Result<Vec<Table>>;
+    fn tables(plugin: &Self::Plugin) -> Result<Vec<OwnedTable>>;
 }
 
 /// What `xb_object::self` points to.
@@ -32,8 +32,8 @@ struct Live<P> {
     /// elsewhere; the lock makes both safe.
     plugin: RwLock<P>,
     /// Those asked for last stand last; older ones stay, since the host may still read them.
-    tables: Mutex<Vec<Table>>,
-    make_tables: fn(&P) -> Result<Vec<Table>>,
+    tables: Mutex<Vec<OwnedTable>>,
+    make_tables: fn(&P) -> Result<Vec<OwnedTable>>,
 }
 
 /// Makes an object of a plugin; the caller destroys it.
@@ -96,7 +96,7 @@ unsafe extern "C" fn get_extension<P: Plugin>(
         let tables = &(*live).tables;
         let tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
         let table = tables.iter().rev().find(|table| table.id() == id);
-        table.map_or(std::ptr::null(), Table::as_ptr)
+        table.map_or(std::ptr::null(), OwnedTable::as_ptr)
     }
 }
 

@@ -1,17 +1,18 @@
 //! Entry points of what a model can become: parameters, weights, fit.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
 use xbench_abi as abi;
 use xbench_abi::{xb_call, xb_object, xb_owned, xb_status};
 
-use super::model::unknown_layer;
+use super::arguments::unknown_layer;
 use super::object::{exclusive, refresh, shared};
-use super::table::{Capability, Names, Table, count};
-use crate::data::{DataHandle, HostMonitor};
+use super::table::{Capability, Names, OwnedTable, count};
+use crate::data::DataHandle;
 use crate::error::{Error, Result};
 use crate::ffi::{self, hand_over};
 use crate::model::{self, Randomise};
+use crate::monitor::HostMonitor;
 
 /// Capability `xbench.model.parameters/1`.
 #[derive(Debug)]
@@ -23,16 +24,10 @@ pub enum Weights {}
 #[derive(Debug)]
 pub enum Fit {}
 
-#[repr(C)]
-struct ParametersTable {
-    table: abi::xb_parameters,
-    _names: Names,
-}
-
 impl<M: model::Parameters> Capability<M> for Parameters {
-    const ID: &'static CStr = abi::XB_EXT_PARAMETERS;
+    type Table = abi::xb_parameters;
 
-    fn table(plugin: &M) -> Result<Table> {
+    fn table(plugin: &M) -> Result<OwnedTable> {
         let layers = plugin.parameter_layers();
         let names = Names::new(layers.iter().map(String::as_str))?;
         let table = abi::xb_parameters {
@@ -43,13 +38,7 @@ impl<M: model::Parameters> Capability<M> for Parameters {
             restore: Some(restore::<M>),
             fingerprint: Some(fingerprint::<M>),
         };
-        Ok(Table::new(
-            <Self as Capability<M>>::ID,
-            ParametersTable {
-                table,
-                _names: names,
-            },
-        ))
+        Ok(OwnedTable::new(table, names))
     }
 }
 
@@ -111,15 +100,10 @@ unsafe extern "C" fn fingerprint<M: model::Parameters>(
     }
 }
 
-#[repr(C)]
-struct WeightsTable {
-    table: abi::xb_weights,
-}
-
 impl<M: model::Weights> Capability<M> for Weights {
-    const ID: &'static CStr = abi::XB_EXT_WEIGHTS;
+    type Table = abi::xb_weights;
 
-    fn table(_plugin: &M) -> Result<Table> {
+    fn table(_plugin: &M) -> Result<OwnedTable> {
         let table = abi::xb_weights {
             struct_size: size_of::<abi::xb_weights>() as u32,
             reserved: 0,
@@ -127,10 +111,7 @@ impl<M: model::Weights> Capability<M> for Weights {
             save: Some(save::<M>),
             load: Some(load::<M>),
         };
-        Ok(Table::new(
-            <Self as Capability<M>>::ID,
-            WeightsTable { table },
-        ))
+        Ok(OwnedTable::new(table, ()))
     }
 }
 
@@ -166,21 +147,16 @@ unsafe extern "C" fn load<M: model::Weights>(
     }
 }
 
-#[repr(C)]
-struct FitTable {
-    table: abi::xb_fit,
-}
-
 impl<M: model::Fit> Capability<M> for Fit {
-    const ID: &'static CStr = abi::XB_EXT_FIT;
+    type Table = abi::xb_fit;
 
-    fn table(_plugin: &M) -> Result<Table> {
+    fn table(_plugin: &M) -> Result<OwnedTable> {
         let table = abi::xb_fit {
             struct_size: size_of::<abi::xb_fit>() as u32,
             reserved: 0,
             run: Some(fit::<M>),
         };
-        Ok(Table::new(<Self as Capability<M>>::ID, FitTable { table }))
+        Ok(OwnedTable::new(table, ()))
     }
 }
 

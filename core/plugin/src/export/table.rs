@@ -2,43 +2,54 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
+use xbench_abi as abi;
+
 use crate::error::{Error, Result};
-use crate::handle::c_string;
+use crate::ffi::c_string;
 use crate::model::Plugin;
 
 /// Something a plugin of type `P` can do.
 pub trait Capability<P: Plugin> {
+    /// The contract's table for it.
+    type Table: abi::Table;
     /// Its id.
-    const ID: &'static CStr;
+    const ID: &'static CStr = <Self::Table as abi::Table>::ID;
 
     /// Its table for one object.
     ///
     /// # Errors
     /// When the plugin describes itself in a way that does not fit the contract.
-    fn table(plugin: &P) -> Result<Table>;
+    fn table(plugin: &P) -> Result<OwnedTable>;
 }
 
 /// A table of functions at a fixed address, with all that it points to.
 #[derive(Debug)]
-pub struct Table {
+pub struct OwnedTable {
     id: &'static CStr,
     pointer: *mut c_void,
     free: unsafe fn(*mut c_void),
 }
 
-impl Table {
-    /// `T` is `repr(C)` and begins with the table.
-    pub(super) fn new<T: 'static>(id: &'static CStr, value: T) -> Self {
-        unsafe fn free<T>(pointer: *mut c_void) {
+/// What the pointer of an [`OwnedTable`] leads to: the table, and after it what the table points to.
+#[repr(C)]
+struct Whole<T, K> {
+    table: T,
+    kept: K,
+}
+
+impl OwnedTable {
+    /// `kept` owns whatever `table` points to, on the heap, so that it stays where it is.
+    pub(super) fn new<T: abi::Table + 'static, K: 'static>(table: T, kept: K) -> Self {
+        unsafe fn free<W>(pointer: *mut c_void) {
             // SAFETY: the box made below, once.
-            drop(unsafe { Box::from_raw(pointer.cast::<T>()) });
+            drop(unsafe { Box::from_raw(pointer.cast::<W>()) });
         }
         // A raw pointer from the start: a moved `Box` would invalidate pointers that were lent out.
-        let pointer = Box::into_raw(Box::new(value)).cast();
+        let pointer = Box::into_raw(Box::new(Whole { table, kept })).cast();
         Self {
-            id,
+            id: T::ID,
             pointer,
-            free: free::<T>,
+            free: free::<Whole<T, K>>,
         }
     }
 
@@ -51,7 +62,7 @@ impl Table {
     }
 }
 
-impl Drop for Table {
+impl Drop for OwnedTable {
     fn drop(&mut self) {
         // SAFETY: made by `new` for this type, and dropped once.
         unsafe { (self.free)(self.pointer) };

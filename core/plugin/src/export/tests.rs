@@ -106,7 +106,7 @@ fn predict(x: *const xb_tensor, y: *mut xb_tensor) -> Result<()> {
         unsafe {
             let table = table::<abi::xb_predict>(&model, abi::XB_EXT_PREDICT);
             let run = (*table).run.expect("there");
-            call::check(run(model.as_ptr(), ctx.as_ptr(), x, y), "predict")
+            Error::check(run(model.as_ptr(), ctx.as_ptr(), x, y), "predict")
         }
     })
 }
@@ -172,7 +172,7 @@ fn null_calls_objects_and_places_are_refused() {
         let layers = table::<abi::xb_layers>(&model, abi::XB_EXT_LAYERS);
         let activation = (*layers).activation.expect("there");
         let error = call::run(&CallOptions::default(), |ctx| {
-            call::check(predict(null(), ctx.as_ptr(), null(), null_mut()), "predict")
+            Error::check(predict(null(), ctx.as_ptr(), null(), null_mut()), "predict")
         });
         assert_eq!(
             error.expect_err("null").message(),
@@ -186,7 +186,7 @@ fn null_calls_objects_and_places_are_refused() {
                 c"all".as_ptr(),
                 null_mut(),
             );
-            call::check(status, "activation")
+            Error::check(status, "activation")
         });
         assert!(
             error

@@ -2,16 +2,18 @@
 #![expect(unsafe_code, reason = "reads and makes the structs of the C contract")]
 
 mod guard;
+mod object;
 mod output;
 mod owned;
 mod received;
 mod view;
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 
 pub(crate) use guard::{contained, guard};
+pub(crate) use object::{object, table};
 pub(crate) use output::Output;
-pub(crate) use owned::hand_over;
+pub(crate) use owned::{give, hand_over};
 pub(crate) use received::Received;
 pub(crate) use view::{Borrowed, Element, Input};
 
@@ -29,6 +31,11 @@ pub(crate) unsafe fn text<'t>(text: *const c_char, what: &str) -> Result<&'t str
     unsafe { CStr::from_ptr(text) }
         .to_str()
         .map_err(|_| Error::invalid_argument(format!("{what} is not UTF-8")))
+}
+
+/// A text as a C string.
+pub(crate) fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::invalid_argument(format!("{text:?} has a NUL within")))
 }
 
 /// A pointer with a length as a slice; null is fine where the length is 0.

@@ -3,6 +3,7 @@
 use xbench_abi::{DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION, DLPackVersion, xb_owned};
 
 use super::view::{Element, axes_and_strides, describe};
+use crate::tensor::Tensor;
 
 struct Held<T> {
     managed: xb_owned,
@@ -38,6 +39,12 @@ pub(crate) fn hand_over<T: Element>(shape: &[usize], data: Vec<T>) -> *mut xb_ow
         (*held).managed.manager_ctx = held.cast();
         &raw mut (*held).managed
     }
+}
+
+/// Hands a tensor over, as [`hand_over`].
+pub(crate) fn give(tensor: Tensor) -> *mut xb_owned {
+    let (shape, data) = tensor.into_parts();
+    hand_over(&shape, data)
 }
 
 unsafe extern "C" fn release<T: Element>(owned: *mut xb_owned) {

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use xbench_abi::{DLDataType, DLDevice, K_DL_CPU, xb_tensor};
 
 use crate::error::{Error, Result};
+use crate::tensor::TensorRef;
 
 /// More axes than this are a mistake.
 const MAX_AXES: i32 = 32;
@@ -189,6 +190,13 @@ impl<T: Element> Input<'_, T> {
     }
 }
 
+impl Input<'_, f32> {
+    /// As plugins see it.
+    pub(crate) fn view(&self) -> Result<TensorRef<'_>> {
+        TensorRef::new(&self.shape, &self.data)
+    }
+}
+
 /// Our slice as a DLPack tensor, lent out for the duration of a call.
 pub(crate) struct Borrowed<'t> {
     tensor: xb_tensor,
@@ -202,6 +210,11 @@ impl<'t> Borrowed<'t> {
     /// For reading; the contract forbids the callee to write.
     pub(crate) fn shared<T: Element>(shape: &[usize], data: &'t [T]) -> Self {
         Self::new::<T>(shape, data.as_ptr().cast_mut().cast())
+    }
+
+    /// A whole tensor, for reading.
+    pub(crate) fn view(tensor: TensorRef<'t>) -> Self {
+        Self::shared(tensor.shape(), tensor.data())
     }
 
     /// For writing.

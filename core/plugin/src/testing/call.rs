@@ -84,15 +84,6 @@ pub(crate) fn run<R>(
     })
 }
 
-/// The error behind a status.
-pub(crate) fn check(status: abi::xb_status, function: &str) -> Result<()> {
-    if status == abi::XB_OK {
-        Ok(())
-    } else {
-        Err(Error::from_host(status, function))
-    }
-}
-
 /// # Safety
 /// The call must be one that `run` made.
 unsafe fn recorder<'c>(call: *const abi::xb_call) -> &'c Recorder {

@@ -81,7 +81,7 @@ impl TestExplainer {
         }
         let run = self
             .0
-            .table::<abi::xb_explain>(abi::XB_EXT_EXPLAIN)?
+            .table::<abi::xb_explain>()?
             .run
             .ok_or_else(|| Error::unimplemented("the table lacks run"))?;
         let plane: Vec<usize> = std::iter::once(n)
@@ -125,7 +125,7 @@ impl TestExplainer {
                     output.as_mut_ptr(),
                 )
             };
-            call::check(status, "explain")
+            Error::check(status, "explain")
         })?;
         drop(output);
         Ok((attribution, local_fit))

@@ -2,7 +2,9 @@
 //! plugin authors and for our own.
 //!
 //! There is no proxy in between: an explainer gets the model object itself, so that nothing is counted
-//! and no batch is cut. A model that is not exported is made with [`test_model!`](crate::test_model!).
+//! and no batch is cut. The model is one of the library's own, a function of a row
+//! ([`TestModel::black_box`], [`TestModel::differentiable`]), or any type that is a model
+//! ([`test_model!`](crate::test_model!)).
 //!
 //! ```
 //! # use xbench_plugin::*;
@@ -39,9 +41,9 @@
 pub(crate) mod call;
 mod data;
 mod explainer;
+mod function;
 mod model;
 
-use std::ffi::CStr;
 use std::ptr::NonNull;
 
 use xbench_abi as abi;
@@ -86,7 +88,7 @@ impl TestHost {
         if let Some(init) = entry.init {
             call::run(&host.options, |ctx| {
                 // SAFETY: an entry that keeps the contract; both arguments outlive the call.
-                call::check(unsafe { init(ctx.as_ptr(), c"".as_ptr()) }, "init")
+                Error::check(unsafe { init(ctx.as_ptr(), c"".as_ptr()) }, "init")
             })?;
         }
         Ok(host)
@@ -192,7 +194,7 @@ impl TestHost {
                     &mut out,
                 )
             };
-            call::check(status, "create")
+            Error::check(status, "create")
         })?;
         let pointer = NonNull::new(out).ok_or_else(|| {
             Error::internal(format!("create of `{id}`: success without an object"))
@@ -212,18 +214,12 @@ struct Object {
 }
 
 impl Object {
-    /// The object's table of an id; it begins with its size.
-    fn table<T>(&self, id: &CStr) -> Result<&T> {
-        let missing = || Error::unimplemented(format!("the object lacks {}", id.to_string_lossy()));
+    /// The object's table of this type.
+    fn table<T: abi::Table>(&self) -> Result<&T> {
         // SAFETY: a live object that keeps the contract.
-        unsafe {
-            let get_extension = self.pointer.as_ref().get_extension.ok_or_else(missing)?;
-            let table = get_extension(self.pointer.as_ptr(), id.as_ptr());
-            if table.is_null() || (table.cast::<u32>().read() as usize) < size_of::<T>() {
-                return Err(missing());
-            }
-            Ok(&*table.cast::<T>())
-        }
+        unsafe { ffi::table::<T>(self.pointer.as_ref()) }.ok_or_else(|| {
+            Error::unimplemented(format!("the object lacks {}", T::ID.to_string_lossy()))
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use super::{CallOptions, Object, TestData, call};
 use crate::backward::BackwardRule;
 use crate::error::{Error, Result};
 use crate::export::{self, Export};
-use crate::ffi::{self, Received};
-use crate::handle::{HandlePullback, ModelHandle, c_string};
+use crate::ffi::{self, Received, c_string};
+use crate::handle::{HandlePullback, ModelHandle};
 use crate::model::{FitStep, LayerSpec, LinearHead, ModelSpec, Pullback, Randomise, Wrt};
 use crate::tensor::{Tensor, TensorRef};
 use crate::trees::TreeEnsemble;
@@ -65,7 +65,8 @@ impl TestModel {
     /// Does the object serve this capability?
     #[must_use]
     pub fn provides(&self, capability: &CStr) -> bool {
-        self.object.table::<u32>(capability).is_ok()
+        self.with_handle(|handle, _| Ok(handle.provides(capability)))
+            .unwrap_or(false)
     }
 
     /// Outputs `[n, outputs]`.
@@ -105,16 +106,8 @@ impl TestModel {
         wrt: Wrt<'_>,
         want_activation: bool,
     ) -> Result<Pullback> {
-        self.with_handle(|handle, ctx| {
-            let HandlePullback {
-                activation,
-                gradient,
-            } = handle.vjp(ctx, x, output_gradient, wrt, want_activation)?;
-            Ok(Pullback {
-                activation: activation.map(|value| value.as_ref().to_tensor()),
-                gradient: gradient.as_ref().to_tensor(),
-            })
-        })
+        self.with_handle(|handle, ctx| handle.vjp(ctx, x, output_gradient, wrt, want_activation))
+            .map(kept)
     }
 
     /// Gradient by another rule than the chain rule, and the activation where it is wanted.
@@ -130,15 +123,9 @@ impl TestModel {
         want_activation: bool,
     ) -> Result<Pullback> {
         self.with_handle(|handle, ctx| {
-            let HandlePullback {
-                activation,
-                gradient,
-            } = handle.modified_vjp(ctx, x, output_gradient, rule, wrt, want_activation)?;
-            Ok(Pullback {
-                activation: activation.map(|value| value.as_ref().to_tensor()),
-                gradient: gradient.as_ref().to_tensor(),
-            })
+            handle.modified_vjp(ctx, x, output_gradient, rule, wrt, want_activation)
         })
+        .map(kept)
     }
 
     /// Names of the backward rules.
@@ -196,9 +183,7 @@ impl TestModel {
     /// # Errors
     /// `Unimplemented` when the model lacks the capability.
     pub fn parameter_layers(&self) -> Result<Vec<String>> {
-        let table = self
-            .object
-            .table::<abi::xb_parameters>(abi::XB_EXT_PARAMETERS)?;
+        let table = self.object.table::<abi::xb_parameters>()?;
         // SAFETY: a table that keeps the contract: that many strings.
         unsafe {
             ffi::slice(table.layers, table.num_layers as usize, "the layers")?
@@ -213,9 +198,7 @@ impl TestModel {
     /// # Errors
     /// What the model reports.
     pub fn randomise(&mut self, mode: Randomise, layer: &str) -> Result<()> {
-        let table = self
-            .object
-            .table::<abi::xb_parameters>(abi::XB_EXT_PARAMETERS)?;
+        let table = self.object.table::<abi::xb_parameters>()?;
         let run = table.randomise.ok_or_else(|| lacks("randomise"))?;
         let mode = match mode {
             Randomise::Cascade => abi::XB_RANDOMISE_CASCADE,
@@ -233,9 +216,7 @@ impl TestModel {
     /// # Errors
     /// What the model reports.
     pub fn restore(&mut self) -> Result<()> {
-        let table = self
-            .object
-            .table::<abi::xb_parameters>(abi::XB_EXT_PARAMETERS)?;
+        let table = self.object.table::<abi::xb_parameters>()?;
         let run = table.restore.ok_or_else(|| lacks("restore"))?;
         // SAFETY: a live object that keeps the contract.
         self.call("restore", |object, call| unsafe { run(object, call) })
@@ -246,9 +227,7 @@ impl TestModel {
     /// # Errors
     /// What the model reports.
     pub fn fingerprint(&self) -> Result<[u8; 32]> {
-        let table = self
-            .object
-            .table::<abi::xb_parameters>(abi::XB_EXT_PARAMETERS)?;
+        let table = self.object.table::<abi::xb_parameters>()?;
         let run = table.fingerprint.ok_or_else(|| lacks("fingerprint"))?;
         let mut digest = [0; 32];
         self.call("fingerprint", |object, call| {
@@ -263,7 +242,7 @@ impl TestModel {
     /// # Errors
     /// What the model reports.
     pub fn save(&self) -> Result<Vec<u8>> {
-        let table = self.object.table::<abi::xb_weights>(abi::XB_EXT_WEIGHTS)?;
+        let table = self.object.table::<abi::xb_weights>()?;
         let run = table.save.ok_or_else(|| lacks("save"))?;
         let mut out = std::ptr::null_mut();
         self.call("save", |object, call| {
@@ -281,7 +260,7 @@ impl TestModel {
     /// # Errors
     /// What the model reports.
     pub fn load(&mut self, bytes: &[u8]) -> Result<()> {
-        let table = self.object.table::<abi::xb_weights>(abi::XB_EXT_WEIGHTS)?;
+        let table = self.object.table::<abi::xb_weights>()?;
         let run = table.load.ok_or_else(|| lacks("load"))?;
         self.call("load", |object, call| {
             // SAFETY: a live object that keeps the contract; the bytes outlive the call.
@@ -315,7 +294,7 @@ impl TestModel {
         resume: Option<&[u8]>,
         checkpoints: Option<&mut Vec<Vec<u8>>>,
     ) -> Result<String> {
-        let table = self.object.table::<abi::xb_fit>(abi::XB_EXT_FIT)?;
+        let table = self.object.table::<abi::xb_fit>()?;
         let run = table.run.ok_or_else(|| lacks("run"))?;
         let mut out = std::ptr::null_mut();
         data.lend(|data| {
@@ -348,7 +327,7 @@ impl TestModel {
         body: impl FnOnce(*mut abi::xb_object, *const abi::xb_call) -> abi::xb_status,
     ) -> Result<()> {
         call::run(&self.object.options, |ctx| {
-            call::check(body(self.object.pointer.as_ptr(), ctx.as_ptr()), function)
+            Error::check(body(self.object.pointer.as_ptr(), ctx.as_ptr()), function)
         })
     }
 
@@ -366,4 +345,12 @@ impl TestModel {
 
 fn lacks(function: &str) -> Error {
     Error::unimplemented(format!("the table lacks {function}"))
+}
+
+/// A copy of a gradient of the model's.
+fn kept(pullback: HandlePullback) -> Pullback {
+    Pullback {
+        activation: pullback.activation.map(|value| value.as_ref().to_tensor()),
+        gradient: pullback.gradient.as_ref().to_tensor(),
+    }
 }
