@@ -1,6 +1,7 @@
 //! How a call into a plugin fails.
 
 use serde::{Deserialize, Serialize};
+use xbench_abi::Table;
 
 /// What kind of failure it was; decides the status of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,12 +100,12 @@ impl Fault {
         }
     }
 
-    pub(crate) fn unsupported(capability: &str) -> Self {
+    /// It lacks the capability of this table.
+    pub(crate) fn lacks<T: Table>() -> Self {
+        let capability = T::ID.to_string_lossy().into_owned();
         Self {
-            kind: PluginErrorKind::Unsupported {
-                capability: capability.to_owned(),
-            },
             message: format!("it does not provide {capability}"),
+            kind: PluginErrorKind::Unsupported { capability },
         }
     }
 

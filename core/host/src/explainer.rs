@@ -2,15 +2,12 @@
 
 #![expect(unsafe_code, reason = "calls the explainer's table of functions")]
 
-use xbench_abi::{
-    DLDataType, XB_EXT_EXPLAIN, has_field, xb_batch, xb_call, xb_explain, xb_object, xb_status,
-    xb_tensor,
-};
+use xbench_abi::{DLDataType, xb_batch, xb_call, xb_explain, xb_object, xb_status, xb_tensor};
 
 use crate::call::{CallFrame, CallSettings};
 use crate::error::{Fault, PluginError, PluginErrorKind};
-use crate::load::Object;
 use crate::model::pieces;
+use crate::object::Object;
 use crate::proxy::ModelProxy;
 use crate::scan::ScannedPlugin;
 use crate::tensor::{Lent, check_finite};
@@ -54,10 +51,8 @@ pub struct LoadedExplainer {
 impl LoadedExplainer {
     pub(crate) fn new(object: Object, plugin: &ScannedPlugin) -> Result<Self, Fault> {
         let table = object
-            .table::<xb_explain>(XB_EXT_EXPLAIN, plugin, |size| {
-                has_field!(size, xb_explain, run)
-            })?
-            .ok_or_else(|| Fault::unsupported(&XB_EXT_EXPLAIN.to_string_lossy()))?;
+            .table::<xb_explain>(plugin)?
+            .ok_or_else(Fault::lacks::<xb_explain>)?;
         // SAFETY: `table` checked its size; it is valid for as long as the object.
         let run = unsafe { table.as_ref().run };
         Ok(Self {

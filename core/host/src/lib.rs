@@ -18,6 +18,7 @@ mod info;
 mod load;
 mod manifest;
 mod model;
+mod object;
 mod owned;
 mod proxy;
 mod rows;

@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "maps a library and reads its static data")]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +22,7 @@ use crate::explainer::LoadedExplainer;
 use crate::info::PluginFlags;
 use crate::manifest::{Kind, check_id};
 use crate::model::LoadedModel;
+use crate::object::Object;
 use crate::scan::ScannedPlugin;
 
 /// Most plugins in one library.
@@ -365,95 +366,4 @@ unsafe fn ids(what: &str, list: *const *const c_char) -> Result<Vec<String>, Fau
     Err(Fault::contract(format!(
         "{what} has more than {MAX_IDS} ids, or no end"
     )))
-}
-
-/// A plugin's object; destroyed when dropped.
-#[derive(Debug)]
-pub(crate) struct Object(NonNull<xb_object>);
-
-impl Object {
-    /// Takes over an object that `create` made.
-    ///
-    /// # Safety
-    ///
-    /// `raw` is null or an object of the caller's.
-    unsafe fn take(raw: *mut xb_object, kind: Kind) -> Result<Self, Fault> {
-        let Some(raw) = NonNull::new(raw).filter(|raw| raw.is_aligned()) else {
-            return Err(Fault::contract("create succeeded without an object"));
-        };
-        // SAFETY: by this function's contract; the size comes first.
-        let size = unsafe { raw.cast::<u32>().read() };
-        if !has_field!(size, xb_object, destroy) {
-            return Err(Fault::contract(format!("its object has only {size} bytes")));
-        }
-        let object = Self(raw);
-        // SAFETY: the size says that all fields exist.
-        let fields = unsafe { raw.as_ref() };
-        let expected = match kind {
-            Kind::Model => XB_MODEL,
-            Kind::Explainer => XB_EXPLAINER,
-        };
-        if fields.kind != expected {
-            return Err(Fault::contract(format!(
-                "its object is of kind {}, not {expected} ({kind})",
-                fields.kind
-            )));
-        }
-        if fields.get_extension.is_none() || fields.destroy.is_none() {
-            return Err(Fault::contract("its object lacks get_extension or destroy"));
-        }
-        Ok(object)
-    }
-
-    pub(crate) fn raw(&self) -> *mut xb_object {
-        self.0.as_ptr()
-    }
-
-    /// The table of functions behind `id`, where the descriptor `declares` it.
-    ///
-    /// `complete` tells from a table's size whether it holds all that revision 1 has. `T` is the
-    /// table that the contract lays down for `id`.
-    pub(crate) fn table<T>(
-        &self,
-        id: &CStr,
-        declares: &ScannedPlugin,
-        complete: fn(u32) -> bool,
-    ) -> Result<Option<NonNull<T>>, Fault> {
-        let name = id.to_string_lossy();
-        if !declares.provides.iter().any(|declared| *declared == name) {
-            return Ok(None);
-        }
-        // SAFETY: `take` checked the object; the id is NUL-terminated.
-        let table = unsafe {
-            self.0
-                .as_ref()
-                .get_extension
-                .map(|get| get(self.0.as_ptr(), id.as_ptr()))
-        };
-        let table = table.and_then(|table| NonNull::new(table.cast_mut().cast::<T>()));
-        let Some(table) = table.filter(|table| table.is_aligned()) else {
-            return Err(Fault::contract(format!(
-                "it declares {name} and does not serve it"
-            )));
-        };
-        // SAFETY: every table begins with its size.
-        let size = unsafe { table.cast::<u32>().read() };
-        if !complete(size) {
-            return Err(Fault::contract(format!(
-                "its table {name} has only {size} bytes"
-            )));
-        }
-        Ok(Some(table))
-    }
-}
-
-impl Drop for Object {
-    fn drop(&mut self) {
-        // SAFETY: this is the object's one owner, on the thread that made it (it is not Send).
-        unsafe {
-            if let Some(destroy) = self.0.as_ref().destroy {
-                destroy(self.0.as_ptr());
-            }
-        }
-    }
 }

@@ -2,32 +2,31 @@
 //!
 //! Every result is checked before anybody sees it: shape, type, place, finite numbers.
 
-#![expect(unsafe_code, reason = "reads the model's tables of functions")]
+#![expect(unsafe_code, reason = "copies the model's trees")]
 
+mod backward;
 mod change;
-mod inner;
+mod facts;
+mod fit;
+mod forward;
+mod pieces;
 mod read;
-mod run;
+mod tables;
 
-use std::ffi::CString;
-use std::ptr::NonNull;
+use std::ffi::{CStr, CString};
 
-use xbench_abi::{
-    DLDataType, XB_EXT_BIASES, XB_EXT_FIT, XB_EXT_FORWARD_FROM, XB_EXT_LAYERS, XB_EXT_LINEAR,
-    XB_EXT_MODIFIED_VJP, XB_EXT_PARAMETERS, XB_EXT_PREDICT, XB_EXT_SEGMENT, XB_EXT_TREES,
-    XB_EXT_VJP, XB_EXT_WEIGHTS, has_field, xb_biases, xb_fit, xb_forward_from, xb_layers,
-    xb_linear, xb_modified_vjp, xb_parameters, xb_predict, xb_segment, xb_tree_ensemble, xb_trees,
-    xb_vjp, xb_weights,
-};
+use xbench_abi::{DLDataType, xb_linear, xb_tree_ensemble};
 use xbench_plugin::TreeEnsemble;
 
-pub use self::change::FitMonitor;
-pub(crate) use self::inner::Rule;
-use self::read::{read_layers, read_linear, read_names, read_spec};
-pub(crate) use self::run::{Wanted, pieces};
+pub use self::backward::Pullback;
+pub(crate) use self::backward::{Rule, Wanted};
+pub use self::fit::FitMonitor;
+pub(crate) use self::pieces::pieces;
+use self::tables::Said;
+pub(crate) use self::tables::Tables;
 use crate::call::{CallFrame, CallSettings};
 use crate::error::{Fault, PluginError};
-use crate::load::Object;
+use crate::object::Object;
 use crate::owned::OwnedOutput;
 use crate::scan::ScannedPlugin;
 use crate::spec::{LayerSpec, LinearHead, ModelSpec, Wrt};
@@ -42,109 +41,6 @@ pub struct LoadedModel {
     said: Said,
     tables: Tables,
 }
-
-/// What the tables say of the model, copied and checked.
-#[derive(Debug)]
-struct Said {
-    spec: ModelSpec,
-    layers: Vec<LayerSpec>,
-    parameter_layers: Vec<String>,
-    linear_layer: Option<(String, usize)>,
-}
-
-impl Said {
-    fn read(tables: &Tables) -> Result<Self, Fault> {
-        // SAFETY: the tables were just checked and the object lives.
-        unsafe {
-            Ok(Self {
-                spec: read_spec(tables.predict)?,
-                layers: tables
-                    .layers
-                    .map_or(Ok(Vec::new()), |table| read_layers(table))?,
-                parameter_layers: tables
-                    .parameters
-                    .map_or(Ok(Vec::new()), |table| read_names(table))?,
-                linear_layer: tables.linear.map(|table| read_linear(table)).transpose()?,
-            })
-        }
-    }
-}
-
-/// The tables that the model serves, valid for as long as its object.
-#[derive(Debug)]
-pub(crate) struct Tables {
-    pub(crate) predict: NonNull<xb_predict>,
-    pub(crate) layers: Option<NonNull<xb_layers>>,
-    pub(crate) vjp: Option<NonNull<xb_vjp>>,
-    pub(crate) linear: Option<NonNull<xb_linear>>,
-    pub(crate) segment: Option<NonNull<xb_segment>>,
-    pub(crate) trees: Option<NonNull<xb_trees>>,
-    pub(crate) modified_vjp: Option<NonNull<xb_modified_vjp>>,
-    pub(crate) forward_from: Option<NonNull<xb_forward_from>>,
-    pub(crate) biases: Option<NonNull<xb_biases>>,
-    parameters: Option<NonNull<xb_parameters>>,
-    weights: Option<NonNull<xb_weights>>,
-    fit: Option<NonNull<xb_fit>>,
-}
-
-impl Tables {
-    fn ask(object: &Object, plugin: &ScannedPlugin) -> Result<Self, Fault> {
-        Ok(Self {
-            predict: object
-                .table(XB_EXT_PREDICT, plugin, |size| {
-                    has_field!(size, xb_predict, run)
-                })?
-                .ok_or_else(|| Fault::unsupported(&XB_EXT_PREDICT.to_string_lossy()))?,
-            layers: object.table(XB_EXT_LAYERS, plugin, |size| {
-                has_field!(size, xb_layers, activation)
-            })?,
-            vjp: object.table(XB_EXT_VJP, plugin, |size| has_field!(size, xb_vjp, run))?,
-            linear: object.table(XB_EXT_LINEAR, plugin, |size| {
-                has_field!(size, xb_linear, weights)
-            })?,
-            segment: object.table(XB_EXT_SEGMENT, plugin, |size| {
-                has_field!(size, xb_segment, run)
-            })?,
-            trees: object.table(XB_EXT_TREES, plugin, |size| has_field!(size, xb_trees, get))?,
-            modified_vjp: object.table(XB_EXT_MODIFIED_VJP, plugin, |size| {
-                has_field!(size, xb_modified_vjp, run)
-            })?,
-            forward_from: object.table(XB_EXT_FORWARD_FROM, plugin, |size| {
-                has_field!(size, xb_forward_from, run)
-            })?,
-            biases: object.table(XB_EXT_BIASES, plugin, |size| {
-                has_field!(size, xb_biases, get)
-            })?,
-            parameters: object.table(XB_EXT_PARAMETERS, plugin, |size| {
-                has_field!(size, xb_parameters, fingerprint)
-            })?,
-            weights: object.table(XB_EXT_WEIGHTS, plugin, |size| {
-                has_field!(size, xb_weights, load)
-            })?,
-            fit: object.table(XB_EXT_FIT, plugin, |size| has_field!(size, xb_fit, run))?,
-        })
-    }
-}
-
-/// What a backward pass gives.
-#[derive(Debug)]
-pub struct Pullback {
-    /// The layer's value of the same pass, where it was asked for: `[n, layer...]`.
-    pub activation: Option<OwnedOutput>,
-    /// `[n, input...]` or `[n, layer...]`.
-    pub gradient: OwnedOutput,
-}
-/// The function of a table, or the fault that it is null.
-macro_rules! function {
-    ($table:expr, $field:ident) => {
-        // SAFETY: the table's size was checked when the model was made, and the object lives.
-        unsafe { $table.as_ref().$field }.ok_or_else(|| {
-            Fault::contract(concat!("its function ", stringify!($field), " is null"))
-        })
-    };
-}
-
-use function;
 
 impl LoadedModel {
     pub(crate) fn new(object: Object, plugin: &ScannedPlugin) -> Result<Self, Fault> {
@@ -281,17 +177,14 @@ impl LoadedModel {
                 Wrt::Input => None,
                 Wrt::Layer(name) => Some(c_name(name)?),
             };
-            let frame = CallFrame::new(settings);
-            let max_rows = settings.max_rows;
-            let tensors = (x.tensor(), dy.tensor());
-            self.run_vjp(
-                &frame,
-                tensors,
+            let wanted = Wanted {
                 rows,
-                layer.as_deref(),
-                want_activation,
-                max_rows,
-            )
+                layer: layer.as_deref(),
+                activation: want_activation,
+                max_rows: settings.max_rows,
+            };
+            let frame = CallFrame::new(settings);
+            self.run_vjp(&frame, (x.tensor(), dy.tensor()), &wanted)
         };
         self.named(run())
     }
@@ -303,8 +196,8 @@ impl LoadedModel {
     /// As [`LoadedModel::activation`].
     pub fn linear(&self, settings: &CallSettings) -> Result<(String, LinearHead), PluginError> {
         let run = || {
-            let unsupported = || Fault::unsupported(&XB_EXT_LINEAR.to_string_lossy());
-            let (layer, _) = self.said.linear_layer.as_ref().ok_or_else(unsupported)?;
+            let layer = self.said.linear_layer.as_ref();
+            let (layer, _) = layer.ok_or_else(Fault::lacks::<xb_linear>)?;
             let head = self.run_linear(&CallFrame::new(settings))?;
             Ok((layer.clone(), head))
         };
@@ -345,6 +238,31 @@ impl LoadedModel {
                 .map_err(|error| Fault::contract(error.message().to_owned()))
         };
         self.named(run())
+    }
+
+    /// Most rows of one call; 0 for no limit.
+    fn max_batch(&self) -> usize {
+        self.plugin.max_batch as usize
+    }
+
+    /// The shape of a layer's value for one row.
+    pub(crate) fn layer_shape(&self, name: &CStr) -> Result<&[usize], Fault> {
+        let name = name.to_string_lossy();
+        match self.said.layers.iter().find(|layer| layer.name == name) {
+            Some(layer) => Ok(&layer.shape),
+            None => {
+                let names: Vec<&str> = self
+                    .said
+                    .layers
+                    .iter()
+                    .map(|layer| layer.name.as_str())
+                    .collect();
+                Err(Fault::request(format!(
+                    "it has no layer {name:?}; there are {}",
+                    names.join(", ")
+                )))
+            }
+        }
     }
 
     fn named<T>(&self, result: Result<T, Fault>) -> Result<T, PluginError> {

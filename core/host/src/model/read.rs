@@ -22,6 +22,7 @@ const MAX_OUTPUTS: u32 = 100_000;
 const MAX_LAYERS: u32 = 10_000;
 /// Longest name, in bytes.
 pub(super) const MAX_NAME: usize = 1024;
+
 /// Copies a shape and checks its size.
 ///
 /// # Safety

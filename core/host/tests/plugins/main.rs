@@ -6,10 +6,12 @@
     reason = "reports like the standard test harness, and what was measured"
 )]
 
+mod discovery;
 mod frames;
-mod healthy;
 mod liar;
 mod misbehaving;
+mod model;
+mod proxy;
 mod support;
 mod worker_side;
 
@@ -26,7 +28,9 @@ fn main() -> ExitCode {
         return worker_side::play(role);
     }
     let tests = [
-        healthy::TESTS,
+        model::TESTS,
+        proxy::TESTS,
+        discovery::TESTS,
         misbehaving::TESTS,
         liar::TESTS,
         frames::TESTS,
