@@ -28,7 +28,7 @@ pub struct Suite {
     pub version: u32,
     /// One line on what it is for; may be empty.
     pub summary: String,
-    /// The images.
+    /// The data: images, or the rows of a table.
     pub data: Data,
     /// Rows for accuracy and its kin.
     pub accuracy: Accuracy,
@@ -56,7 +56,7 @@ pub struct Suite {
     pub randomisation: Randomisation,
     /// How explainers are timed; `None`: not at all.
     pub timing: Option<Timing>,
-    /// Images per unit of work, 1 to 4096.
+    /// Rows per unit of work, 1 to 4096.
     pub chunk: usize,
     /// Rows of the training split for explainers that ask for background rows, 1 to 10,000.
     pub background: usize,
@@ -72,7 +72,7 @@ pub struct Suite {
     pub parts: Vec<Suite>,
 }
 
-/// The images of a suite.
+/// The data of a suite: images, or the rows of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data {
     /// The set.

@@ -5,6 +5,7 @@ use xbench_metrics::classification::CLASS_SCORES;
 use xbench_metrics::{Family, find};
 
 use super::Checker;
+use super::scores::unknown_score;
 use crate::document::ReproductionDoc;
 use crate::error::{Location, SuiteError};
 use crate::plugin_use::PluginUse;
@@ -101,7 +102,7 @@ impl Checker<'_> {
                 SuiteError::new(format!("\"{id}\" is a score of a class"))
                     .help("name the class beside it, as in class: Shirt")
             } else {
-                super::unknown_score(id)
+                unknown_score(id)
             };
             self.refuse(at, error);
             return;
