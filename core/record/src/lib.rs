@@ -25,6 +25,6 @@ pub use cache::{ChunkRecord, Column, ColumnKey, PredictionRecord, ScoreColumns};
 pub use error::StoreError;
 pub use exit_code::ExitCode;
 pub use machine::Machine;
-pub use record::{CellRecord, FORMAT, ScoreSummary, Status, Time, latest, read_records};
-pub use store::{Pruned, Store};
+pub use record::{CellRecord, FORMAT, ScoreSummary, Status, Time, latest};
+pub use store::Store;
 pub use table::write_table;

@@ -33,14 +33,6 @@ pub enum Status {
     Skipped,
 }
 
-impl Status {
-    /// Whether this counts as a failed cell. A pair that does not fit is no failure.
-    #[must_use]
-    pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Ok | Self::Unsupported)
-    }
-}
-
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -232,7 +224,7 @@ impl CellRecord {
 ///
 /// # Errors
 /// When the file is there and cannot be read.
-pub fn read_records(path: &Path) -> Result<(Vec<CellRecord>, Vec<String>), StoreError> {
+pub(crate) fn read_records(path: &Path) -> Result<(Vec<CellRecord>, Vec<String>), StoreError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -1,6 +1,5 @@
 //! The folder of a suite's results.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,11 +13,6 @@ use crate::record::{CellRecord, complete_length, read_records};
 const RECORDS: &str = "records.jsonl";
 const CHUNKS: &str = "chunks";
 const LOCK: &str = ".lock";
-const KINDS: [&str; 3] = [
-    ChunkRecord::KIND,
-    PredictionRecord::KIND,
-    ScoreColumns::KIND,
-];
 
 /// The folder of a suite's results, open for one run.
 ///
@@ -30,15 +24,6 @@ pub struct Store {
     warnings: Mutex<Vec<String>>,
     /// Held, not used: the lock ends with the file.
     _lock: File,
-}
-
-/// What [`Store::prune`] removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Number of files.
-    pub files: usize,
-    /// Their size.
-    pub bytes: u64,
 }
 
 impl Store {
@@ -148,31 +133,6 @@ impl Store {
         predictions: &PredictionRecord,
     ) -> Result<(), StoreError> {
         self.put(key, predictions)
-    }
-
-    /// Removes everything from the cache whose key is not among `keep`. Files that the cache
-    /// did not write are left alone.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or a file not removed.
-    pub fn prune(&self, keep: &BTreeSet<String>) -> Result<Pruned, StoreError> {
-        let mut pruned = Pruned::default();
-        for path in files(&self.folder.join(CHUNKS))? {
-            let ours = path
-                .extension()
-                .is_some_and(|kind| KINDS.iter().any(|known| kind == *known));
-            let kept = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .is_none_or(|key| keep.contains(key));
-            if !ours || kept {
-                continue;
-            }
-            pruned.bytes += fs::metadata(&path).map_or(0, |file| file.len());
-            fs::remove_file(&path).map_err(StoreError::io("cannot remove", &path))?;
-            pruned.files += 1;
-        }
-        Ok(pruned)
     }
 
     fn path<T: Cached>(&self, key: &str) -> PathBuf {
@@ -419,21 +379,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!(store.scores("other"), None);
-    }
-
-    #[test]
-    fn pruning_keeps_what_it_is_told_and_what_it_does_not_know() {
-        let results = tempfile::tempdir().unwrap();
-        let store = Store::open(results.path(), "tiny").unwrap();
-        store.put_chunk("old", &chunk()).unwrap();
-        store.put_chunk("new", &chunk()).unwrap();
-        store.put_scores("old", &ScoreColumns::default()).unwrap();
-        fs::write(store.folder().join("chunks/notes.txt"), "mine").unwrap();
-        let pruned = store.prune(&BTreeSet::from(["new".to_owned()])).unwrap();
-        assert_eq!(pruned.files, 2);
-        assert!(pruned.bytes > 0);
-        assert!(store.chunk("new").is_some() && store.chunk("old").is_none());
-        assert!(store.folder().join("chunks/notes.txt").exists());
     }
 
     #[test]
