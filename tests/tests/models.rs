@@ -190,6 +190,14 @@ fn an_onnx_file_needs_no_code() {
         let array = folder.path().join(format!("lenet.{explainer}.npy"));
         assert!(array.is_file(), "{explainer}");
     }
+    // By its path it scores what another tool made, too.
+    let scored = stdout(
+        xbench()
+            .args(["score", "--model", path(&lenet), "--data", path(&rows)])
+            .args(["--scores", "deletion_auc", "--attributions"])
+            .arg(folder.path().join("lenet.occlusion.npy")),
+    );
+    assert!(scored.contains("3 rows, lenet"), "{scored}");
     let error = refused(&[
         "explain",
         "--model",

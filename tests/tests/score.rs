@@ -139,6 +139,32 @@ fn what_is_wrong_is_told_with_a_remedy() {
     assert!(refused(&maps, &["--scores", "relevance_mas"]).contains("did you mean"));
     assert!(refused(&maps, &["--model", "linear", "--target", "Hat"]).contains("unknown target"));
     assert!(refused(&maps, &["--masks", "linear.logits.npy"]).contains("linear.logits.npy"));
+    assert!(refused(&maps, &["--target", "3"]).contains("--model"));
+    assert!(refused(&maps, &["--scores", ","]).contains("--scores names no score"));
+    assert!(refused(folder.path(), &[]).contains("is a folder"));
+    let rows = folder.path().to_str().expect("a path");
+    assert!(refused(&maps, &["--rows", rows]).contains("is not a regular file"));
+    let weights = ["--model", "linear", "--weights", rows];
+    assert!(refused(&maps, &weights).contains("not a regular file"));
+}
+
+#[test]
+fn one_row_has_no_interval() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let map = folder.path().join("one.npy");
+    let values =
+        ndarray::Array3::<f64>::from_shape_fn((1, 28, 28), |(_, y, x)| 1e-60 * (y * 28 + x) as f64);
+    ndarray_npy::write_npy(&map, &values).expect("an array");
+    let output = score(&map, &["--scores", "auroc", "--format", "json"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.contains("1 of 1 maps are zero everywhere as float32"),
+        "{stderr}"
+    );
+    let found = json(&output);
+    let auroc = &found["scores"][0];
+    assert_eq!((&auroc["mean"], &auroc["n"]), (&0.5.into(), &1.into()));
+    assert!(auroc["low"].is_null() && auroc["high"].is_null(), "{auroc}");
 }
 
 /// What `xbench data export` writes is what is scored: the pixels as a map score like the control that

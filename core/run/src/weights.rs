@@ -48,8 +48,17 @@ pub(crate) fn model_with_weights(
 }
 
 fn existing(path: &Path) -> Result<PathBuf, RunError> {
-    path.canonicalize()
-        .map_err(|error| RunError::Flag(format!("weights {}: {error}", path.display())))
+    let refused = |what: &str| RunError::Flag(format!("weights {}: {what}", path.display()));
+    let found = path
+        .canonicalize()
+        .map_err(|error| refused(&format!("{error}\n  check the path")))?;
+    // A device or a pipe may have no end.
+    if !found.is_file() {
+        return Err(refused(
+            "not a regular file\n  name the file that the training has written",
+        ));
+    }
+    Ok(found)
 }
 
 fn found_or_trained(
@@ -134,4 +143,21 @@ fn cache_folder(data_set: &str) -> Result<PathBuf, RunError> {
         RunError::Files("no cache folder is known; set XBENCH_CACHE to a folder".to_owned())
     })?;
     Ok(cache.join("weights").join(data_set))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_a_file_with_an_end() {
+        let refusal = |path: &Path| existing(path).unwrap_err().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refusal(&folder.path().join("none.safetensors")).contains("check the path"));
+        assert!(refusal(folder.path()).contains("not a regular file"));
+        #[cfg(unix)]
+        assert!(refusal(Path::new("/dev/zero")).contains("not a regular file"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(existing(file.path()).is_ok());
+    }
 }

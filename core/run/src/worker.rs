@@ -379,7 +379,10 @@ impl State {
                 let mut model = library.create_model(&wanted.plugin.id, &params, &call)?;
                 if let Some(path) = &wanted.weights {
                     let bytes = read_weights(path)?;
-                    model.load(&call, &bytes)?;
+                    model.load(&call, &bytes).map_err(|mut error| {
+                        error.message = format!("{}: {}", path.display(), error.message);
+                        error
+                    })?;
                 }
                 self.models.push((wanted.clone(), model));
                 self.models.len() - 1

@@ -84,7 +84,12 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) weights: Option<PathBuf>,
     /// What was explained: predicted, label, or a class by number or name
-    #[arg(long, value_name = "CLASS", default_value = "predicted")]
+    #[arg(
+        long,
+        value_name = "CLASS",
+        default_value = "predicted",
+        requires = "model"
+    )]
     pub(crate) target: String,
     /// Scores: standard, all, or families and scores, comma-separated (see `xbench scores`)
     #[arg(long, value_name = "LIST", default_value = "standard")]
@@ -166,6 +171,12 @@ fn word(direction: Direction) -> &'static str {
     }
 }
 
+/// The interval of the mean; of a single value there is none.
+fn interval(column: &ScoredColumn) -> Option<(f64, f64)> {
+    let several = column.mean.filter(|mean| mean.n > 1);
+    several.map(|mean| (mean.low, mean.high))
+}
+
 /// Rows a score has no value for, by reason.
 fn reasons(column: &ScoredColumn) -> String {
     let reasons: Vec<String> = column
@@ -189,9 +200,7 @@ fn table(found: &ScoredArrays) -> String {
     ]);
     let shown = |value: Option<f64>| value.map(|value| format!("{value:.3}")).unwrap_or_default();
     for column in &found.columns {
-        let interval = column
-            .mean
-            .map(|mean| format!("{:.3} to {:.3}", mean.low, mean.high));
+        let interval = interval(column).map(|(low, high)| format!("{low:.3} to {high:.3}"));
         table.row(vec![
             Cell::new(column.score.family.word()),
             Cell::new(column.score.id),
@@ -212,10 +221,11 @@ fn table(found: &ScoredArrays) -> String {
         None => String::new(),
     };
     format!(
-        "{} ({}), {} rows{about}\n\n{}",
+        "{} ({}), {} {}{about}\n\n{}",
         found.data_set,
         found.split,
         found.rows.len(),
+        if found.rows.len() == 1 { "row" } else { "rows" },
         table.render(&style())
     )
 }
@@ -244,8 +254,8 @@ fn score_lines(found: &ScoredArrays) -> Result<String, RunError> {
             column.score.id.to_owned(),
             word(column.score.direction).to_owned(),
             number(column.mean.map(|mean| mean.value)),
-            number(column.mean.map(|mean| mean.low)),
-            number(column.mean.map(|mean| mean.high)),
+            number(interval(column).map(|(low, _)| low)),
+            number(interval(column).map(|(_, high)| high)),
             column.mean.map_or(0, |mean| mean.n).to_string(),
             number(column.chance),
             reasons(column),
@@ -298,8 +308,8 @@ fn document(found: &ScoredArrays) -> Value {
                 "better": word(column.score.direction),
                 "version": column.score.version,
                 "mean": column.mean.map(|mean| mean.value),
-                "low": column.mean.map(|mean| mean.low),
-                "high": column.mean.map(|mean| mean.high),
+                "low": interval(column).map(|(low, _)| low),
+                "high": interval(column).map(|(_, high)| high),
                 "n": column.mean.map_or(0, |mean| mean.n),
                 "chance": column.chance,
                 "not_applicable": column.reasons,

@@ -45,8 +45,13 @@ impl<'a> Asked<'a> {
         let bench = Bench::open(&request.search, &[])?;
         bench.tell_problems(observer);
         let mut used = parse_plugin_use(model)?;
-        used.preset.clone_from(&request.preset);
-        used.weights.clone_from(&request.weights);
+        // A model named by its file has its weights already.
+        if request.preset.is_some() {
+            used.preset.clone_from(&request.preset);
+        }
+        if request.weights.is_some() {
+            used.weights.clone_from(&request.weights);
+        }
         let chosen = resolve(&used, Kind::Model, &Shelf::of_set(&bench, set))?;
         let offline = request.search.offline;
         let reference = model_with_weights(&bench, &chosen, &request.data, offline, observer)?;

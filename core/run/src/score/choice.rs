@@ -2,7 +2,7 @@
 
 use xbench_metrics::localisation::{KnownRegion, known_region};
 use xbench_metrics::{Family, ScoreInfo, catalogue};
-use xbench_suite::{Perturbation, Scores, Suite};
+use xbench_suite::{Perturbation, Scores, Suite, SuiteErrors};
 
 use super::LeftOut;
 use crate::error::RunError;
@@ -12,6 +12,13 @@ use crate::evaluate::is_of_map;
 pub(super) fn read(scores: &str, perturbation: &str) -> Result<(Scores, Perturbation), RunError> {
     let scores = match scores.trim() {
         word @ ("standard" | "all") => word.to_owned(),
+        list if list.split(',').all(|name| name.trim().is_empty()) => {
+            return Err(RunError::Flag(
+                "--scores names no score; write standard, all, or scores and families, \
+                 comma-separated (`xbench scores` lists them)"
+                    .to_owned(),
+            ));
+        }
         list => {
             let names: Vec<String> = list
                 .split(',')
@@ -30,13 +37,30 @@ pub(super) fn read(scores: &str, perturbation: &str) -> Result<(Scores, Perturba
         "scores: {scores}\nperturbation: {perturbation}\nsuite: score\nversion: 1\n\
          data: {{set: garments}}\nmodels: [none]\nexplainers: [none]\n"
     );
-    let suite = Suite::from_str("--scores and --perturbation", &text)?;
+    let suite = Suite::from_str("", &text).map_err(of_flags)?;
     Ok((suite.scores, suite.perturbation))
+}
+
+/// Names the flag that is to blame, in place of a line that the user has not written.
+fn of_flags(mut errors: SuiteErrors) -> SuiteErrors {
+    for error in &mut errors.0 {
+        let line = error.at.take().map_or(1, |at| at.line);
+        error.file = if line == 1 {
+            "--scores"
+        } else {
+            "--perturbation"
+        }
+        .to_owned();
+    }
+    errors.0.dedup();
+    errors
 }
 
 /// What there is beside the maps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
+    /// Whether the rows are a table's, which have no place for a mask.
+    pub(super) table: bool,
     pub(super) masks: bool,
     pub(super) model: bool,
     /// Whether the set knows a planted cause, and distractors.
@@ -74,8 +98,14 @@ pub(super) fn choose(
         if !listed_whole(score.family) {
             return Err(RunError::Flag(format!("{} {why}; {remedy}", score.id)));
         }
-        // Who asks for all scores of explanations does not miss the model's accuracy.
-        if !score.family.per_explanation() && !matches!(wanted, Scores::Only(_)) {
+        // Who asks for all scores of explanations does not miss the model's accuracy, and who asks
+        // for none in particular only those that something more would bring.
+        let missed = match wanted {
+            Scores::Only(_) => true,
+            Scores::All => score.family.per_explanation(),
+            Scores::Standard => is_of_map(score) && !(score.needs.mask && given.table),
+        };
+        if !missed {
             continue;
         }
         match left_out.iter_mut().find(|other| other.why == why) {
@@ -112,9 +142,11 @@ fn obstacle(score: &ScoreInfo, given: Given) -> Option<(&'static str, &'static s
             "take garments-shortcut or garments-cluttered",
         ))
     } else if !is_of_map(score) {
+        Some(no_score_of_one_map(score))
+    } else if score.needs.mask && given.table {
         Some((
-            "is not a score of one map",
-            "run a suite for what compares maps, explains anew or measures the model",
+            "needs masks, which rows of a table cannot have",
+            "take a set of images",
         ))
     } else if score.needs.mask && !given.masks {
         Some((
@@ -128,6 +160,28 @@ fn obstacle(score: &ScoreInfo, given: Given) -> Option<(&'static str, &'static s
     }
 }
 
+/// Why a score is not of one map, and where it is had.
+fn no_score_of_one_map(score: &ScoreInfo) -> (&'static str, &'static str) {
+    match score.family {
+        Family::Agreement => (
+            "compares maps of several explainers",
+            "run a suite with these explainers",
+        ),
+        Family::Accuracy | Family::Cost => (
+            "measures the model or what explaining costs, not a map",
+            "run a suite, which measures both",
+        ),
+        _ if score.needs.explainer => (
+            "explains other inputs or other models, for which arrays do not do",
+            "run a suite with the explainer as a plugin",
+        ),
+        _ => (
+            "is told by the explainer itself, with its map",
+            "run a suite with the explainer as a plugin",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +189,7 @@ mod tests {
     fn chosen(scores: &str, masks: bool, model: bool) -> Result<Vec<&'static str>, String> {
         let (wanted, _) = read(scores, "{}").map_err(|error| error.to_string())?;
         let given = Given {
+            table: false,
             masks,
             model,
             cause: false,
@@ -161,6 +216,51 @@ mod tests {
     }
 
     #[test]
+    fn a_group_says_what_it_leaves_out_if_that_can_be_had() {
+        let left = |scores: &str, table: bool| {
+            let (wanted, _) = read(scores, "{}").unwrap();
+            let given = Given {
+                table,
+                masks: false,
+                model: false,
+                cause: false,
+                distractors: false,
+            };
+            let (_, left) = choose(&wanted, given).unwrap();
+            left.into_iter()
+                .flat_map(|left| left.scores)
+                .collect::<Vec<_>>()
+        };
+        let images = left("standard", false);
+        assert!(images.contains(&"auroc") && images.contains(&"deletion_auc"));
+        assert!(!images.contains(&"local_fit"), "no file brings it");
+        let table = left("standard", true);
+        assert!(!table.contains(&"auroc") && table.contains(&"deletion_auc"));
+        let all = left("all", true);
+        assert!(all.contains(&"auroc") && all.contains(&"local_fit") && all.contains(&"mprt"));
+        assert!(!all.contains(&"accuracy"));
+    }
+
+    #[test]
+    fn errors_name_the_flag() {
+        let wrong = |scores: &str, perturbation: &str| {
+            let error = read(scores, perturbation).unwrap_err();
+            error.to_string()
+        };
+        let error = wrong("ginii", "{}");
+        assert!(
+            error.starts_with("--scores: unknown score \"ginii\""),
+            "{error}"
+        );
+        let error = wrong("gini", "{steps: -3}");
+        assert!(error.starts_with("--perturbation: "), "{error}");
+        for empty in ["", " ", ",", " , ,"] {
+            let error = wrong(empty, "{}");
+            assert!(error.starts_with("--scores names no score"), "{error}");
+        }
+    }
+
+    #[test]
     fn named_scores_that_cannot_be_computed_are_refused() {
         let error = chosen("auroc", false, false).unwrap_err();
         assert!(
@@ -172,7 +272,14 @@ mod tests {
         let error = chosen("shortcut_auroc", true, true).unwrap_err();
         assert!(error.contains("garments-shortcut"), "{error}");
         let error = chosen("ssim", true, true).unwrap_err();
-        assert!(error.contains("run a suite"), "{error}");
+        assert!(
+            error.contains("ssim compares maps") && error.contains("run a suite"),
+            "{error}"
+        );
+        let error = chosen("local_fit", true, true).unwrap_err();
+        assert!(error.contains("told by the explainer itself"), "{error}");
+        let error = chosen("mprt", true, true).unwrap_err();
+        assert!(error.contains("explains other inputs"), "{error}");
         let error = chosen("agreement", true, true).unwrap_err();
         assert!(error.contains("none of the scores"), "{error}");
         let error = chosen("ginii", true, true).unwrap_err();

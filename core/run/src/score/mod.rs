@@ -140,7 +140,7 @@ impl Maps {
 pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredArrays, RunError> {
     // What is wrong with names and files is told before data are read or downloaded.
     let (wanted, perturbation) = choice::read(&request.scores, &request.perturbation)?;
-    let array = npy::read_floats(&request.attributions)?;
+    let npy::Floats { array, vanished } = npy::read_floats(&request.attributions)?;
     let masks = request.masks.as_deref().map(npy::read_mask).transpose()?;
     let splits = split::to_load(&request.split);
     let offline = request.search.offline;
@@ -149,8 +149,9 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
     let count = array.shape.first().copied().unwrap_or(0);
     if count == 0 {
         return Err(RunError::NothingSelected(format!(
-            "{} holds no attributions",
-            request.attributions.display()
+            "{} holds no attributions: its shape is {:?}; write one map for each row",
+            request.attributions.display(),
+            array.shape
         )));
     }
     let rows = rows::chosen_rows(&request.rows, count, &set, split)?;
@@ -163,8 +164,9 @@ pub fn score(request: &ScoreRequest, observer: &dyn Observer) -> Result<ScoredAr
             None => masks_of(split, &rows),
         },
     };
-    tell_gaps(&maps, observer);
+    tell_gaps(&maps, vanished, observer);
     let given = choice::Given {
+        table: layout.table,
         masks: !maps.masks.is_empty(),
         model: request.model.is_some(),
         cause: split.cause.is_some(),
@@ -287,8 +289,8 @@ fn checked_masks(
     Ok(array.values)
 }
 
-/// Tells how many maps have values that are no numbers.
-fn tell_gaps(maps: &Maps, observer: &dyn Observer) {
+/// Tells how many maps have values that are no numbers, or no longer are.
+fn tell_gaps(maps: &Maps, vanished: usize, observer: &dyn Observer) {
     let all = maps.values.chunks_exact(maps.row_len().max(1));
     let count = all.len();
     let bad = all
@@ -297,6 +299,12 @@ fn tell_gaps(maps: &Maps, observer: &dyn Observer) {
     if bad > 0 {
         observer.warning(&format!(
             "{bad} of {count} maps hold NaN or infinite values (as float32): they have no score"
+        ));
+    }
+    if vanished > 0 {
+        observer.warning(&format!(
+            "{vanished} of {count} maps are zero everywhere as float32, though not as float64, and \
+             are scored as such; divide each map by its largest magnitude before it is saved"
         ));
     }
 }
@@ -490,6 +498,7 @@ mod tests {
         };
         let (wanted, perturbation) = choice::read("standard", "{}").unwrap();
         let given = choice::Given {
+            table: false,
             masks: true,
             model: false,
             cause: false,

@@ -65,21 +65,48 @@ pub(super) fn chosen_rows(
     };
     if rows.len() != count {
         return Err(RunError::Flag(format!(
-            "there are {count} attributions, but {} rows are selected; each row needs one, in \
-             the rows' order",
-            rows.len()
+            "there are {count} attributions, but {} selected; each row needs one, in the rows' \
+             order",
+            match rows.len() {
+                1 => "1 row is".to_owned(),
+                rows => format!("{rows} rows are"),
+            }
         )));
     }
     Ok(rows)
 }
 
+/// Largest file of row numbers that is read, in bytes: more than any split needs.
+const LARGEST: u64 = 64 << 20;
+
+/// The text of a file that has an end.
+fn text_of(path: &Path) -> Result<String, RunError> {
+    let refused = |what: &str| RunError::Flag(format!("{} {what}", path.display()));
+    let failed =
+        |error: std::io::Error| refused(&format!("cannot be read: {error}; check its path"));
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(refused(
+            "is not a regular file; write row numbers to one, one a line",
+        ));
+    }
+    if metadata.len() > LARGEST {
+        return Err(refused(
+            "is larger than 64 MiB; it should hold row numbers, one a line",
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    String::from_utf8(bytes)
+        .map_err(|_| refused("is not text; write row numbers, one a line, as numpy.savetxt does"))
+}
+
 /// Row numbers, one a line; of a CSV file the first field, its header skipped.
 fn listed(path: &Path, len: usize) -> Result<Vec<usize>, RunError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| RunError::Flag(format!("{}: {error}", path.display())))?;
+    let text = text_of(path)?;
     let mut rows = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let field = line.split(',').next().unwrap_or_default().trim();
+        let field = line.split(',').next().unwrap_or_default();
+        let field = field.trim_start_matches('\u{feff}').trim();
         let heading = number == 0 && field == "row";
         if field.is_empty() || heading {
             continue;
@@ -128,5 +155,27 @@ mod tests {
         assert!(error.contains(":2: '4' is no row"), "{error}");
         std::fs::write(file.path(), "four\n").unwrap();
         assert!(listed(file.path(), 5).is_err());
+        std::fs::write(file.path(), "\u{feff}3\r\n1\r\n").unwrap();
+        assert_eq!(listed(file.path(), 5).unwrap(), [3, 1]);
+        for number in ["-1", "1.5", "1e3", "99999999999999999999"] {
+            std::fs::write(file.path(), number).unwrap();
+            assert!(listed(file.path(), 5).is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_rows_is_text_with_an_end() {
+        let refusal = |path: &Path| listed(path, 5).unwrap_err().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refusal(folder.path()).contains("is not a regular file"));
+        assert!(refusal(&folder.path().join("rows.txt")).contains("check its path"));
+        #[cfg(unix)]
+        assert!(refusal(Path::new("/dev/zero")).contains("is not a regular file"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"\x93NUMPY\x01").unwrap();
+        assert!(refusal(file.path()).contains("is not text"));
+        if file.as_file().set_len(1 << 40).is_ok() {
+            assert!(refusal(file.path()).contains("is larger than 64 MiB"));
+        }
     }
 }
