@@ -8,7 +8,9 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageFormat, ImageReader, RgbImage};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, RgbImage,
+};
 
 use crate::error::{DataError, Result};
 
@@ -86,9 +88,17 @@ pub(crate) fn decode(bytes: &[u8], place: &str, limits: &Limits) -> Result<Pictu
     };
     let mut memory = image::Limits::default();
     memory.max_alloc = Some(MAX_MEMORY);
+    let failed = |error: ImageError| match error {
+        ImageError::Limits(_) => refuse(
+            place,
+            "its header promises more pixels than are ever read".to_owned(),
+            "save it smaller; a few hundred pixels are enough",
+        ),
+        error => damaged(error.to_string()),
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(memory);
-    let mut decoder = reader.into_decoder().map_err(|e| damaged(e.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(failed)?;
     let stored @ (width, height) = decoder.dimensions();
     if width.max(height) > limits.max_side
         || u64::from(width) * u64::from(height) > limits.max_pixels
@@ -110,7 +120,7 @@ pub(crate) fn decode(bytes: &[u8], place: &str, limits: &Limits) -> Result<Pictu
     }
     // A picture without the tag, or with a broken one, is upright.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| damaged(e.to_string()))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
     image.apply_orientation(orientation);
     Ok(Picture {
         image,

@@ -111,7 +111,7 @@ impl Description {
             source.refuse(
                 error.span(),
                 error.message().trim(),
-                "see the example description in the documentation of data sets",
+                "compare it with core/data/examples/birds.toml, which shows every key",
             )
         })?;
         let name = document.name.get_ref();

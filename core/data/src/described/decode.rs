@@ -195,6 +195,8 @@ fn same_aspect(place: &str, image: &Path, mask: (u32, u32), of: (u32, u32)) -> R
 struct Rule {
     /// By value; `None` where the value is not allowed.
     meaning: [Option<Meaning>; 256],
+    /// Whether the description says which values are object.
+    listed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -228,11 +230,23 @@ impl Rule {
         for &value in masks.map_or(&[][..], |masks| &masks.unlabelled) {
             meaning[usize::from(value)] = Some(Meaning::Unlabelled);
         }
-        Self { meaning }
+        Self {
+            meaning,
+            listed: listed.is_some(),
+        }
     }
 
     fn is_object(&self, value: u8) -> bool {
         self.meaning[usize::from(value)] == Some(Meaning::Object)
+    }
+
+    /// The one value of a mask that marks the object by another number than the description's,
+    /// as masks of 0 and 1 do. (Several low values are the noise of a lossy format.)
+    fn faint(&self, seen: &[bool; 256]) -> Option<usize> {
+        let mut marks = (1..256).filter(|&value| seen[value]);
+        let mark = marks.next()?;
+        let alone = marks.next().is_none() && self.meaning[mark] == Some(Meaning::Ground);
+        (alone && !self.listed).then_some(mark)
     }
 
     /// Whether there are unlabelled pixels; an error for a value that means nothing.
@@ -257,6 +271,19 @@ impl Rule {
                 }
                 Some(meaning) => unlabelled |= meaning == Meaning::Unlabelled,
             }
+        }
+        if let Some(value) = self.faint(&seen) {
+            return Err(DataError::Photo {
+                place: place.to_owned(),
+                reason: format!(
+                    "the mask holds the value {value} where others hold 128 and above, so that \
+                     nothing of it is object"
+                ),
+                remedy: format!(
+                    "say object = [{value}] in [images.masks] if that is the object, or save the \
+                     mask with 0 and 255"
+                ),
+            });
         }
         Ok(unlabelled)
     }

@@ -246,11 +246,10 @@ impl Description {
     /// Reads a user's description.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = super::text::read(path, MAX_TEXT)?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Self::check(Source {
             file: path.display().to_string(),
             text,
-            beside: Beside::Folder(folder),
+            beside: Beside::Folder(folder_of(path).to_owned()),
         })
     }
 
@@ -266,6 +265,13 @@ impl Description {
             beside: Beside::Embedded(beside),
         })
     }
+}
+
+/// The folder of a file; of a bare name the working folder, which an empty path does not name.
+fn folder_of(file: &Path) -> &Path {
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// A path within a folder, or why it is none.
@@ -330,5 +336,17 @@ pub(crate) fn same_value(a: &str, b: &str) -> bool {
     match (a.trim().parse::<f64>(), b.trim().parse::<f64>()) {
         (Ok(a), Ok(b)) => a == b,
         _ => a.trim() == b.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_folder() {
+        assert_eq!(folder_of(Path::new("birds.toml")), Path::new("."));
+        assert_eq!(folder_of(Path::new("sets/birds.toml")), Path::new("sets"));
+        assert_eq!(folder_of(Path::new("/birds.toml")), Path::new("/"));
     }
 }

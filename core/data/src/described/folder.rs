@@ -48,11 +48,15 @@ pub(crate) fn list(spec: &Images, folder: &Path) -> Result<Listing> {
         let found = listing.items.iter().filter(of_class).count();
         let place = folder.join(&spec.folder).join(&class.folder);
         if found == 0 {
-            let reason = format!("the class \"{}\" has no image", class.name);
+            let reason = format!(
+                "the class \"{}\" has no image (.{})",
+                class.name,
+                spec.extensions.join(", .")
+            );
             return Err(DataError::files(
                 &place,
                 reason,
-                "put its images there, or take the class out",
+                "put its images there (not in folders below), or take the class out",
             ));
         }
         if let Some(images) = class.images.filter(|&images| images != found) {

@@ -154,13 +154,26 @@ pub(crate) fn number(csv: &Csv, line: u64, column: usize, cell: &str) -> Result<
     }
     let Ok(value) = cell.parse::<f32>() else {
         let remedy = "write a number with a decimal point, or take the column out of the features";
-        return Err(refuse(format!("\"{cell}\" is not a number"), remedy));
+        let reason = format!("\"{}\" is not a number", shortened(cell));
+        return Err(refuse(reason, remedy));
     };
     if !value.is_finite() {
         let remedy = "write a finite number within the range of 32 bits";
-        return Err(refuse(format!("\"{cell}\" is not finite"), remedy));
+        let reason = format!("\"{}\" is not finite", shortened(cell));
+        return Err(refuse(reason, remedy));
     }
     Ok(value)
+}
+
+/// As much of a cell as a message can hold.
+fn shortened(cell: &str) -> String {
+    const SHOWN: usize = 40;
+    let start: String = cell.chars().take(SHOWN).collect();
+    if start.len() < cell.len() {
+        format!("{start}…")
+    } else {
+        start
+    }
 }
 
 /// Class names, and each row's class.
@@ -191,7 +204,11 @@ fn labels(spec: &Table, csv: &Csv, label: usize) -> Result<(Vec<String>, Vec<u16
             .or_insert_with(|| classes.iter().position(|c| same_value(&c.value, cell)));
         let Some(class) = class.filter(|_| !is_missing(cell)) else {
             let values: Vec<&str> = classes.iter().map(|class| class.value.as_str()).collect();
-            let reason = format!("\"{cell}\" is no class; classes are: {}", values.join(", "));
+            let reason = format!(
+                "\"{}\" is no class; classes are: {}",
+                shortened(cell),
+                values.join(", ")
+            );
             return Err(refuse(*line, reason, "correct the cell, or add the class"));
         };
         counts[class] += 1;

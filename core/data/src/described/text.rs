@@ -116,6 +116,14 @@ impl Csv {
     }
 
     /// Number of the column of this name.
+    /// What separates the header's names where it was read as a single one.
+    fn other_separator(&self) -> Option<char> {
+        let [only] = self.columns.as_slice() else {
+            return None;
+        };
+        [';', '\t', ','].into_iter().find(|&c| only.contains(c))
+    }
+
     pub(crate) fn column(&self, name: &str) -> Result<usize> {
         self.columns
             .iter()
@@ -125,7 +133,14 @@ impl Csv {
                     "there is no such column; there are: {}",
                     self.columns.join(", ")
                 );
-                let remedy = "name one of these in the description";
+                let remedy = match self.other_separator() {
+                    Some(separator) => format!(
+                        "the header looks like one with another separator: say separator = \
+                         \"{}\" in the section [table]",
+                        separator.escape_default()
+                    ),
+                    None => "name one of these in the description".to_owned(),
+                };
                 DataError::table(&self.path, 1, name, reason, remedy)
             })
     }

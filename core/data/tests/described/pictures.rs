@@ -244,6 +244,27 @@ fn a_mask_that_is_transparent_is_not_object() {
 }
 
 #[test]
+fn a_mask_of_zeros_and_ones_is_not_taken_for_an_empty_one() {
+    let ones = png(halves(16, 8, [0; 3], [1; 3]));
+    masked(&ones).refused(&["x_mask.png", "the value 1", "object = [1]", "0 and 255"]);
+    let empty = masked(&png(grey(16, 8, 0))).load();
+    assert_eq!(empty.test.mask(0).unwrap(), [false; 64]);
+    // What a lossy format leaves of black.
+    let noise = masked(&png(halves(16, 8, [1; 3], [2; 3]))).load();
+    assert_eq!(noise.test.mask(0).unwrap(), [false; 64]);
+}
+
+#[test]
+fn a_header_of_more_than_any_memory_is_refused_in_plain_words() {
+    let mut bytes = png(grey(20, 20, 90));
+    bytes[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    one("png", &bytes).refused(&["a/x.png", "more pixels than are ever read", "smaller"]);
+}
+
+#[test]
 fn a_damaged_mask_is_named() {
     let error = masked(b"nonsense").load_with("").unwrap_err();
     assert!(matches!(&error, DataError::Photo { .. }), "{error}");

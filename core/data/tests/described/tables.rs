@@ -106,6 +106,13 @@ fn tables_that_do_not_fit_are_refused() {
     table("", "a,y\n1,0\n2\n").refused(&["t.csv:3", "1 cells where the header has 2"]);
     table("", "a,a,y\n1,2,0\n").refused(&["t.csv:1", "column \"a\"", "two columns"]);
     table("", "a,b\n1,0\n").refused(&["t.csv:1", "column \"y\"", "there are: a, b"]);
+    table("", "a;y\n1;0\n").refused(&["t.csv:1", "separator = \";\" in the section [table]"]);
+    let long = format!("a,y\n1,0\n{},1\n", "9".repeat(100_000));
+    let text = table("", long).refused_with("");
+    assert!(
+        text.contains("9…\" is not finite") && text.len() < 1000,
+        "{text}"
+    );
     table("", "a,y\n").refused(&["t.csv:2", "no row"]);
     table("", "").refused(&["t.csv:1", "no header"]);
     table("", "id,y\nx,0\n").refused(&["t.csv:1", "no feature"]);
