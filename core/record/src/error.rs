@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum StoreError {
     /// The system refused.
-    #[error("{action} {path}: {source}", path = path.display())]
+    #[error("{action} {path}: {source}{remedy}", path = path.display(), remedy = remedy(source))]
     Io {
         /// What was tried, such as `cannot write`.
         action: &'static str,
@@ -59,6 +59,24 @@ impl StoreError {
     }
 }
 
+/// What to do about the commonest refusals of the system: a line to put behind its words, or
+/// nothing.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "\n  make room there, or name another folder; a run goes on where it stopped"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "\n  name a folder that you may write to, such as with --results"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "\n  a file stands where a folder should: name another folder, or move the file"
+        }
+        _ => "",
+    }
+}
+
 /// Whether `name` is one plain file name.
 pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
@@ -71,5 +89,23 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
         Err(StoreError::BadName {
             name: name.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_the_system_has_a_remedy() {
+        let text = |kind: io::ErrorKind| {
+            let error = StoreError::io("cannot write", Path::new("results/x"))(kind.into());
+            error.to_string()
+        };
+        assert!(text(io::ErrorKind::StorageFull).contains("\n  make room there"));
+        assert!(text(io::ErrorKind::ReadOnlyFilesystem).contains("you may write to"));
+        assert!(text(io::ErrorKind::NotADirectory).contains("a file stands where a folder should"));
+        let other = text(io::ErrorKind::Other);
+        assert!(other.starts_with("cannot write results/x: ") && !other.contains('\n'));
     }
 }

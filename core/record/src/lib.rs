@@ -22,7 +22,7 @@ pub mod table;
 
 pub use atomic::write_file;
 pub use cache::{ChunkRecord, Column, ColumnKey, PredictionRecord, ScoreColumns};
-pub use error::StoreError;
+pub use error::{StoreError, remedy};
 pub use exit_code::ExitCode;
 pub use machine::Machine;
 pub use record::{CellRecord, FORMAT, ScoreSummary, Status, Time, latest};

@@ -38,10 +38,13 @@ impl CsvText {
 /// `value,low,high,n` of an estimate; empty fields and 0 where there is none.
 pub(crate) fn estimate(value: Option<Estimate>) -> Result<[String; 4], StoreError> {
     let field = |of: fn(&Estimate) -> f64| value.as_ref().map(of).map_or(Ok(String::new()), number);
+    // A single value has no interval.
+    let several = value.as_ref().filter(|value| value.n > 1);
+    let end = |of: fn(&Estimate) -> f64| several.map(of).map_or(Ok(String::new()), number);
     Ok([
         field(|value| value.value)?,
-        field(|value| value.low)?,
-        field(|value| value.high)?,
+        end(|value| value.low)?,
+        end(|value| value.high)?,
         value.map_or(0, |value| value.n).to_string(),
     ])
 }

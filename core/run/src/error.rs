@@ -33,13 +33,30 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Suite(_) | Self::Flag(_) | Self::Data(DataError::Selection { .. }) => {
-                ExitCode::BadSuite
-            }
+            Self::Suite(_) | Self::Flag(_) => ExitCode::BadSuite,
             Self::Plugin(_) => ExitCode::PluginRefused,
             Self::NothingSelected(_) => ExitCode::NothingSelected,
-            Self::Data(_) | Self::Files(_) => ExitCode::Unexpected,
+            Self::Data(error) => code_of(error),
+            Self::Files(_) => ExitCode::Unexpected,
         }
+    }
+}
+
+/// Whether the user's words, the files' content or the system is to blame.
+fn code_of(error: &DataError) -> ExitCode {
+    match error {
+        DataError::UnknownSet { .. }
+        | DataError::Reference { .. }
+        | DataError::Option { .. }
+        | DataError::Description { .. }
+        | DataError::Selection { .. } => ExitCode::BadSuite,
+        DataError::Table { .. }
+        | DataError::Files { .. }
+        | DataError::NotAFile { .. }
+        | DataError::Malformed { .. }
+        | DataError::ChecksumMismatch { .. }
+        | DataError::Photo { .. } => ExitCode::ValidationFailed,
+        _ => ExitCode::Unexpected,
     }
 }
 
@@ -51,5 +68,34 @@ impl From<SuiteError> for RunError {
 
 /// Puts a file's name before an input or output error.
 pub(crate) fn at(path: &std::path::Path) -> impl Fn(std::io::Error) -> RunError + '_ {
-    move |error| RunError::Files(format!("{}: {error}", path.display()))
+    move |error| {
+        let remedy = xbench_record::remedy(&error);
+        RunError::Files(format!("{}: {error}{remedy}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_files_and_system_have_codes_of_their_own() {
+        let code = |error: DataError| RunError::from(error).exit_code();
+        let unknown = DataError::UnknownSet {
+            id: "x".to_owned(),
+            known: String::new(),
+        };
+        assert_eq!(code(unknown), ExitCode::BadSuite);
+        let damaged = DataError::NotAFile {
+            path: "x".into(),
+            remedy: String::new(),
+        };
+        assert_eq!(code(damaged), ExitCode::ValidationFailed);
+        let absent = DataError::NotFound {
+            id: "x".to_owned(),
+            looked: Vec::new(),
+            remedy: String::new(),
+        };
+        assert_eq!(code(absent), ExitCode::Unexpected);
+    }
 }

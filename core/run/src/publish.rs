@@ -307,7 +307,10 @@ fn leaderboard_rows(summary: &Summary, results: &[CellResult]) -> Vec<Leaderboar
                 .collect(),
             mean_rank: cell.mean_rank.map(|rank| rank.value),
             rank_group: cell.rank_group,
-            mean_rank_ends: cell.mean_rank.map(|rank| (rank.low, rank.high)),
+            mean_rank_ends: cell
+                .mean_rank
+                .filter(|rank| rank.n > 1)
+                .map(|rank| (rank.low, rank.high)),
             place: cell
                 .p_first
                 .zip(cell.place)

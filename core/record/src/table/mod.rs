@@ -63,18 +63,24 @@ fn mean(value: Option<Interval>) -> Option<f64> {
     value.map(|value| value.mean)
 }
 
-/// Both ends of an interval.
+/// An interval over images; of a single one there is none.
 fn ends(value: Option<Interval>) -> Result<[String; 2], StoreError> {
     let [_, low, high] = triple(value)?;
     Ok([low, high])
 }
 
 fn triple(value: Option<Interval>) -> Result<[String; 3], StoreError> {
+    let over = several(value);
     Ok([
         optional(value.map(|value| value.mean))?,
-        optional(value.map(|value| value.low))?,
-        optional(value.map(|value| value.high))?,
+        optional(over.map(|value| value.low))?,
+        optional(over.map(|value| value.high))?,
     ])
+}
+
+/// What has an interval: the mean of more than one value.
+fn several(value: Option<Interval>) -> Option<Interval> {
+    value.filter(|value| value.n > 1)
 }
 
 fn whole(value: Option<u64>) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use xbench_stats::Interval;
 
-use super::{Lines, measured, words};
+use super::{Lines, measured, several, words};
 use crate::error::StoreError;
 
 /// A row of `scores.csv`: one score of one explainer on one model.
@@ -50,8 +50,8 @@ pub fn scores(rows: &[ScoreRow]) -> Result<String, StoreError> {
             row.value.map_or(0, |value| value.n).to_string(),
             row.not_applicable.to_string(),
             measured(row.value.map(|value| value.mean))?,
-            measured(row.value.map(|value| value.low))?,
-            measured(row.value.map(|value| value.high))?,
+            measured(several(row.value).map(|value| value.low))?,
+            measured(several(row.value).map(|value| value.high))?,
             reasons.join("; "),
         ])?;
     }
@@ -86,10 +86,17 @@ mod tests {
             reasons: BTreeMap::from([("constant_map".into(), 256)]),
             ..row.clone()
         };
-        assert_snapshot!(scores(&[row, none]).unwrap(), @r#"
+        let one = ScoreRow {
+            value: row.value.map(|value| Interval { n: 1, ..value }),
+            not_applicable: 255,
+            reasons: BTreeMap::from([("constant_map".into(), 255)]),
+            ..row.clone()
+        };
+        assert_snapshot!(scores(&[row, none, one]).unwrap(), @r#"
         dataset,model,explainer,score,n,na,value,low,high,reasons
         garments,lenet,ig,auroc,252,4,0.75,0.5,0.875,constant_map: 3; empty_mask: 1
         garments,lenet,ig,auroc,0,256,,,,constant_map: 256
+        garments,lenet,ig,auroc,1,255,0.75,,,constant_map: 255
         "#);
     }
 }

@@ -84,7 +84,7 @@ mod tests {
             curve_table("garments", &[cell], &resamples).unwrap(),
             "dataset,model,explainer,score,depth,layer,value,low,high,n\n\
              garments,lenet,gradcam,mprt,1,head,0.5,0.5,0.5,2\n\
-             garments,lenet,gradcam,mprt,2,\"block, first\",0.25,0.25,0.25,1\n\
+             garments,lenet,gradcam,mprt,2,\"block, first\",0.25,,,1\n\
              garments,lenet,gradcam,smooth_mprt,1,head,,,,0\n"
         );
     }
