@@ -9,11 +9,44 @@ use xbench_report::{
 use xbench_run::{CellSummary, ModelSummary, Summary};
 
 pub(crate) fn estimate(from: xbench_run::Estimate) -> Estimate {
+    if from.n < 2 {
+        // A single value has no interval.
+        return Estimate::exact(from.value);
+    }
     Estimate {
         value: from.value,
         low: from.low,
         high: from.high,
     }
+}
+
+/// Sentences of reports are about images; those of a table are about its rows.
+pub(crate) fn in_rows(summary: &Summary, text: String) -> String {
+    if summary.tables.is_empty() {
+        return text;
+    }
+    of_rows(&text)
+}
+
+fn of_rows(text: &str) -> String {
+    let text = text
+        .replace("images per row", "rows")
+        .replace("image per row", "row");
+    let of_word = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+    let mut rows = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let inside = of_word(first);
+        let end = rest.find(|c| of_word(c) != inside).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        rows.push_str(match part {
+            "image" => "row",
+            "images" => "rows",
+            other => other,
+        });
+        rest = after;
+    }
+    rows
 }
 
 /// A score's direction as an arrow.
@@ -30,6 +63,14 @@ pub(crate) fn leaderboard(summary: &Summary) -> LeaderboardView {
     let ranks = |id: &String| summary.ranking.contains(id);
     let mut ids: Vec<&String> = summary.ranking.iter().collect();
     ids.extend(summary.scores.iter().filter(|id| !ranks(id)));
+    // What applies nowhere, as a score of masks to a table, would only take room.
+    let applies = |id: &&String| {
+        let mut cells = summary.models.iter().flat_map(|model| &model.cells);
+        cells.any(|cell| cell.scores.contains_key(*id))
+    };
+    if ids.iter().any(applies) {
+        ids.retain(applies);
+    }
     let columns = ids.iter().map(|id| Column {
         id: (*id).clone(),
         title: title(id),
@@ -216,4 +257,37 @@ pub(crate) fn failures(summary: &Summary) -> Vec<CellFailure> {
         }
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_a_table_are_about_rows() {
+        assert_eq!(
+            of_rows("tabular · fetal-health · 425 images per row"),
+            "tabular · fetal-health · 425 rows"
+        );
+        assert_eq!(
+            of_rows("applies to 1 of 425 images (mostly baseline above image);\nno image's"),
+            "applies to 1 of 425 rows (mostly baseline above row);\nno row's"
+        );
+        let names = "my-image image_b test.images imagery";
+        assert_eq!(of_rows(names), names);
+    }
+
+    #[test]
+    fn a_single_value_has_no_interval() {
+        let of = |n| {
+            estimate(xbench_run::Estimate {
+                value: 0.5,
+                low: 0.5,
+                high: 0.5,
+                n,
+            })
+        };
+        assert_eq!(of(1).half_width(), None);
+        assert_eq!(of(2).half_width(), Some(0.0));
+    }
 }

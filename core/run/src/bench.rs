@@ -210,6 +210,16 @@ impl<'b> Shelf<'b> {
     }
 }
 
+/// What the data are, to a model that is not for them.
+fn told_shape(shape: &[usize]) -> String {
+    match shape {
+        [columns] => format!(
+            "the data are a table of {columns} columns: take a model of tables, or a set of images"
+        ),
+        _ => format!("the data are images {shape:?}: take a model of such images, or another set"),
+    }
+}
+
 impl Registry for Shelf<'_> {
     fn models(&self) -> Vec<Known> {
         self.known(HostKind::Model)
@@ -228,9 +238,18 @@ impl Registry for Shelf<'_> {
             Kind::Model => self.with_data(plugin, params),
             Kind::Explainer => params.clone(),
         };
-        plugin
-            .check_params(&params)
-            .map_err(|error| error.to_string())
+        plugin.check_params(&params).map_err(|error| {
+            let text = error.to_string();
+            // The user has not written what comes from the data.
+            if kind == Kind::Model && text.starts_with("input:") && !self.shape.is_empty() {
+                format!("{text}; {}", told_shape(&self.shape))
+            } else if kind == Kind::Model && text.starts_with("outputs:") && self.classes.len() == 1
+            {
+                format!("{text}; the data have one class, and a classifier tells two or more apart")
+            } else {
+                text
+            }
+        })
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, RunError> {
         Format::Text => {
             let texts: Vec<String> = summaries
                 .iter()
-                .map(|one| text_of(one, args.details, &style))
+                .map(|one| view::in_rows(one, text_of(one, args.details, &style)))
                 .collect();
             emit(&texts.join("\n"))?;
         }
