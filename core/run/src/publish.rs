@@ -397,17 +397,19 @@ fn classified(summary: &Summary) -> impl Iterator<Item = (&ModelSummary, &Classi
 
 fn class_rows(summary: &Summary) -> Vec<ClassRow> {
     let mut rows = Vec::new();
+    // A share of nothing is no number: a class without rows has no recall.
+    let share = |score: Estimate| (score.n > 0).then(|| score.into());
     for (model, found) in classified(summary) {
         let classes = summary.classes.iter().zip(&found.classes);
         rows.extend(classes.map(|(class, scores)| ClassRow {
             dataset: summary.data_set.clone(),
             model: model.model.clone(),
             class: class.clone(),
-            precision: Some(scores.precision.into()),
-            recall: Some(scores.recall.into()),
-            f1: Some(scores.f1.into()),
+            precision: share(scores.precision),
+            recall: share(scores.recall),
+            f1: share(scores.f1),
             support: scores.support,
-            specificity: Some(scores.specificity.into()),
+            specificity: share(scores.specificity),
         }));
     }
     rows

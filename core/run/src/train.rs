@@ -12,7 +12,7 @@ use xbench_host::worker::{Message, Worker};
 use xbench_metrics::DrawKey;
 use xbench_metrics::classification::ConfusionMatrix;
 use xbench_record::write_file;
-use xbench_suite::{Chosen, Key, Kind, PluginUse, resolve};
+use xbench_suite::{Chosen, Key, Kind, PluginUse, Registry as _, resolve};
 
 use crate::bench::{Bench, Search, Shelf, cores, hex, load_data};
 use crate::checkpoint::CheckpointFile;
@@ -21,7 +21,7 @@ use crate::observer::Observer;
 use crate::task::{
     Checkpoint, ModelRef, Reply, RowLayout, Task, TrainingStep, message_of, reply_of,
 };
-use crate::weights::stem;
+use crate::weights::{ending, stem};
 
 /// A training run ends by itself; this only stops one that hangs.
 const LIMIT: Duration = Duration::from_secs(48 * 3600);
@@ -168,7 +168,7 @@ fn train_on(
     let chosen = &options.model;
     can_train(plugin)?;
     let folder = &options.out;
-    let weights = folder.join(format!("{}.safetensors", options.stem));
+    let weights = folder.join(format!("{}.{}", options.stem, ending(chosen)));
     if weights.exists() && !options.force {
         return Err(RunError::Flag(format!(
             "{} exists already; --force replaces it",
@@ -230,8 +230,9 @@ fn train_on(
         weights: Some(weights.clone()),
     };
     let measured = measure(bench, trained, &set.test, set.classes.len())?;
+    let model = as_written(bench, plugin, chosen, set);
     let recipe = recipe(
-        plugin, chosen, options, set, threads, report, &bytes, measured,
+        plugin, &model, options, set, threads, report, &bytes, measured,
     );
     let text = serde_json::to_string_pretty(&recipe)
         .map_err(|error| RunError::Files(format!("the recipe cannot be written: {error}")))?;
@@ -505,7 +506,7 @@ pub(crate) fn predictions_of(
 )]
 fn recipe(
     plugin: &PluginInfo,
-    chosen: &Chosen,
+    model: &PluginUse,
     options: &TrainOptions,
     set: &xbench_data::DataSet,
     threads: usize,
@@ -513,10 +514,11 @@ fn recipe(
     weights: &[u8],
     measured: Option<Measured>,
 ) -> Value {
+    let chosen = &options.model;
     let mut command = format!(
         "xbench train {} --data {}",
-        plugin.short,
-        quoted(&options.data)
+        quoted(&model.to_string()),
+        quoted(&options.data.to_string())
     );
     if let Some(preset) = &chosen.preset {
         command.push_str(&format!(" --preset {preset}"));
@@ -552,13 +554,25 @@ fn recipe(
     recipe
 }
 
-/// A data set as a shell takes it.
-fn quoted(set: &SetRef) -> String {
-    let text = set.to_string();
+/// The model with the parameters that differ from those it would have by itself.
+fn as_written(bench: &Bench, plugin: &PluginInfo, chosen: &Chosen, set: &DataSet) -> PluginUse {
+    let own = Shelf::of_set(bench, set).check_params(Kind::Model, &plugin.id, &json!({}));
+    let own = own.unwrap_or_default();
+    let mut written = PluginUse::named(&plugin.short);
+    for (name, value) in chosen.params.as_object().into_iter().flatten() {
+        if own.get(name) != Some(value) {
+            written.params.insert(name.clone(), value.clone());
+        }
+    }
+    written
+}
+
+/// A word as a shell takes it.
+fn quoted(text: &str) -> String {
     if text.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {
         format!("'{text}'")
     } else {
-        text
+        text.to_owned()
     }
 }
 

@@ -86,7 +86,7 @@ fn found_or_trained(
         stem(&plugin.short, preset),
         cache_key(plugin, chosen, data)?.short()
     );
-    let cached = cache.join(format!("{stem}.safetensors"));
+    let cached = cache.join(format!("{stem}.{}", ending(chosen)));
     if cached.is_file() {
         return Ok(cached);
     }
@@ -123,15 +123,32 @@ pub(crate) fn stem(short: &str, preset: &str) -> String {
     format!("{short}-{preset}")
 }
 
+/// Ending of a model's file of weights: what its parameter `format` says that it saves, where it
+/// has one, so that other programs know the file by its name; else safetensors.
+pub(crate) fn ending(chosen: &Chosen) -> &str {
+    let format = chosen.params.get("format").and_then(|value| value.as_str());
+    let word = |format: &&str| {
+        (1..=12).contains(&format.len()) && format.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    format.filter(word).unwrap_or("safetensors")
+}
+
 /// What weights in the cache were made of: another plugin of the same name, other parameters or a
 /// redrawn data set have files of their own.
+///
+/// A parameter `output` chooses among what a trained model gives: it is left out, so that all
+/// choices share the weights.
 fn cache_key(plugin: &PluginInfo, chosen: &Chosen, data: &SetRef) -> Result<Key, RunError> {
+    let mut params = chosen.params.clone();
+    if let Some(params) = params.as_object_mut() {
+        params.remove("output");
+    }
     let data = xbench_data::content_hash(data, &Locate::from_environment())?;
     Ok(Key::of(&json!({
         "identity": "weights/1",
         "model": plugin.id,
         "version": plugin.version,
-        "params": chosen.params,
+        "params": params,
         "train": chosen.train,
         "data": hex(&data),
     })))
