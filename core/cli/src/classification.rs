@@ -22,6 +22,11 @@ fn shown(from: xbench_run::Estimate) -> Estimate {
     }
 }
 
+/// A class's score, if there is anything that it is a share of: a class without rows has no recall.
+fn of_class(score: xbench_run::Estimate) -> Option<Estimate> {
+    (score.n > 0).then(|| shown(score))
+}
+
 /// The models below each other.
 pub(crate) fn lines(summary: &Summary) -> Vec<ModelLine> {
     let line = |model: &ModelSummary| {
@@ -48,12 +53,13 @@ fn title(summary: &Summary, model: &ModelSummary) -> String {
 pub(crate) fn report(summary: &Summary, model: &ModelSummary) -> Option<ClassificationReport> {
     let found = model.accuracy.as_ref()?;
     let classes = summary.classes.iter().zip(&found.classes);
+    let score = |score| of_class(score).unwrap_or(Estimate::exact(f64::NAN));
     let classes = classes.map(|(name, class)| ClassLine {
         name: name.clone(),
-        precision: shown(class.precision),
-        recall: shown(class.recall),
-        specificity: shown(class.specificity),
-        f1: shown(class.f1),
+        precision: score(class.precision),
+        recall: score(class.recall),
+        specificity: score(class.specificity),
+        f1: score(class.f1),
         support: class.support,
     });
     let average = |kind: &str| {
@@ -151,7 +157,7 @@ fn class_chart(summary: &Summary, model: &ModelSummary, found: &Classification) 
             .map(|(name, class)| BarGroup {
                 name: name.clone(),
                 values: [class.precision, class.recall, class.specificity, class.f1]
-                    .map(|score| Some(shown(score)))
+                    .map(of_class)
                     .to_vec(),
             })
             .collect(),
@@ -216,10 +222,7 @@ pub(crate) fn comparisons(summary: &Summary) -> Vec<Comparison> {
 }
 
 fn comparison(summary: &Summary, row: &ReproductionSummary) -> Comparison {
-    let mut what = row.model.clone();
-    if !row.preset.is_empty() {
-        what.push_str(&format!(" ({})", row.preset));
-    }
+    let mut what = crate::view::with_preset(&row.model, &row.preset);
     if let Some(explainer) = &row.explainer {
         what.push_str(&format!(" × {explainer}"));
     }

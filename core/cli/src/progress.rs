@@ -28,6 +28,21 @@ pub(crate) struct Progress {
 struct Training {
     begun: Instant,
     last: Option<TrainingStep>,
+    told: Option<Instant>,
+}
+
+impl Training {
+    /// Whether an epoch that is done is worth a line: the first and the last are, and of quick ones
+    /// (the trees of a forest) one a second.
+    fn worth_telling(&mut self, step: &TrainingStep) -> bool {
+        let now = Instant::now();
+        let waited = |told: Instant| now.duration_since(told) >= Duration::from_secs(1);
+        let worth = self.told.is_none_or(waited) || step.epoch == step.epochs;
+        if worth {
+            self.told = Some(now);
+        }
+        worth
+    }
 }
 
 impl Progress {
@@ -161,6 +176,7 @@ impl Observer for Progress {
         let state = training.get_or_insert_with(|| Training {
             begun: Instant::now(),
             last: None,
+            told: None,
         });
         let share = if step.epoch_done {
             1.0
@@ -182,8 +198,10 @@ impl Observer for Progress {
             seconds_left: (done > 0.0).then(|| spent / done * (f64::from(step.epochs) - done)),
         };
         let text = training_line(&view, &Style::plain(100));
+        let mut tell = false;
         if step.epoch_done {
             state.last = Some(step.clone());
+            tell = state.worth_telling(step);
         }
         drop(training);
         if self.terminal {
@@ -192,7 +210,7 @@ impl Observer for Progress {
             }
             self.with_bar(|bar| bar.set_message(text.clone()));
         }
-        if step.epoch_done {
+        if tell {
             self.line(&text);
         }
     }

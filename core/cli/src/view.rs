@@ -114,9 +114,15 @@ fn title(id: &str) -> String {
 
 /// A model's label, with its preset.
 pub(crate) fn model_name(model: &ModelSummary) -> String {
-    match model.preset.as_str() {
-        "" => model.model.clone(),
-        preset => format!("{} ({preset})", model.model),
+    with_preset(&model.model, &model.preset)
+}
+
+/// A label with the preset behind it, unless it ends with the preset's name already.
+pub(crate) fn with_preset(label: &str, preset: &str) -> String {
+    if preset.is_empty() || label.strip_suffix(preset).is_some_and(|l| l.ends_with('-')) {
+        label.to_owned()
+    } else {
+        format!("{label} ({preset})")
     }
 }
 

@@ -186,7 +186,14 @@ fn tree(found: &Inspected, number: usize) -> Result<DecisionTree, RunError> {
                 .collect(),
         })
         .collect();
-    if output < 0 {
+    if output >= 0 {
+        // What the leaves add; an inner node adds nothing, and does not say 0.
+        for node in &mut nodes {
+            if node.split.is_some() {
+                node.values.clear();
+            }
+        }
+    } else {
         // Shares of the classes in an inner node: those of its children, weighted by cover.
         for node in (0..nodes.len()).rev() {
             if let Some(split) = &nodes[node].split {

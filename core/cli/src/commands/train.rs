@@ -68,6 +68,24 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, RunError> {
             trained.recipe["test_images"],
         ));
     }
+    let out_of_bag = &trained.recipe["training"]["out_of_bag"];
+    if let Some(accuracy) = out_of_bag["accuracy"].as_f64() {
+        text.push_str(&format!(
+            "out-of-bag accuracy {accuracy:.4}, macro F1 {:.4} on {} training rows\n",
+            out_of_bag["macro_f1"].as_f64().unwrap_or(f64::NAN),
+            out_of_bag["rows"],
+        ));
+    }
+    match trained.recipe["training"]["imagenet_weights"].as_bool() {
+        Some(true) => text.push_str(&format!(
+            "backbone began with the weights of {}\n",
+            trained.recipe["training"]["recipe"]["backbone"]
+                .as_str()
+                .unwrap_or("a file")
+        )),
+        Some(false) => text.push_str("backbone began at random, without ImageNet weights\n"),
+        None => {}
+    }
     draw_curve(&args.model, &trained, kept)?;
     text.push_str(&format!(
         "weights {}\nrecipe  {}\ncurve   {}, drawn beside it\n",
