@@ -45,6 +45,20 @@ pub(crate) fn weight_by_gradient(
     }
 }
 
+/// Adds the sum of the feature maps, each unit with the weight that `weight(gradient)` gives it.
+pub(crate) fn weight_units(
+    features: FeatureMaps<'_>,
+    gradient: FeatureMaps<'_>,
+    sum: &mut [f32],
+    weight: impl Fn(f32) -> f32,
+) {
+    for (map, gradient) in features.iter().zip(gradient.iter()) {
+        for ((sum, &value), &gradient) in sum.iter_mut().zip(map).zip(gradient) {
+            *sum += value * weight(gradient);
+        }
+    }
+}
+
 /// Grad-CAM's weight of a map: the mean of the gradient over its units.
 pub(crate) fn mean_gradient(gradient: &[f32]) -> f32 {
     gradient.iter().sum::<f32>() / gradient.len() as f32

@@ -8,6 +8,7 @@ use xbench_plugin::{
     Batch, Context, Explainer, Flags, Meta, ModelHandle, Plugin, Result, capability,
 };
 
+use super::activation_map::{FeatureMaps, weight_units};
 use super::feature_maps::{Source, explain_by_gradient};
 
 xbench_plugin::params! {
@@ -48,11 +49,9 @@ impl Plugin for Hirescam {
     }
 }
 
-/// Adds a map's element-wise product with its gradient.
-fn add_product(sum: &mut [f32], map: &[f32], gradient: &[f32]) {
-    for ((sum, &value), &gradient) in sum.iter_mut().zip(map).zip(gradient) {
-        *sum += value * gradient;
-    }
+/// Adds each map's element-wise product with its gradient.
+fn add_products(features: FeatureMaps<'_>, gradient: FeatureMaps<'_>, sum: &mut [f32]) {
+    weight_units(features, gradient, sum, |gradient| gradient);
 }
 
 impl Explainer for Hirescam {
@@ -69,30 +68,20 @@ impl Explainer for Hirescam {
             layer: &self.params.layer,
             relu: self.params.relu,
         };
-        explain_by_gradient(
-            ctx,
-            model,
-            batch,
-            source,
-            attribution,
-            |features, gradient, map| {
-                for (features, gradient) in features.iter().zip(gradient.iter()) {
-                    add_product(map, features, gradient);
-                }
-            },
-        )
+        explain_by_gradient(ctx, model, batch, source, attribution, add_products)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::add_product;
+    use super::*;
 
     #[test]
     fn by_hand() {
         let mut sum = [0.0; 3];
-        add_product(&mut sum, &[1.0, 2.0, 0.0], &[0.5, -1.0, 9.0]);
-        add_product(&mut sum, &[4.0, 0.0, 1.0], &[0.25, 7.0, -3.0]);
+        let features = FeatureMaps::new(&[1.0, 2.0, 0.0, 4.0, 0.0, 1.0], 3);
+        let gradient = FeatureMaps::new(&[0.5, -1.0, 9.0, 0.25, 7.0, -3.0], 3);
+        add_products(features, gradient, &mut sum);
         assert_eq!(sum, [1.5, -2.0, -3.0]);
     }
 }

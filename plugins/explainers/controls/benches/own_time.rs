@@ -5,11 +5,8 @@ use std::hint::black_box;
 use cpu_time::ThreadTime;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use xbench_explainers_controls::xbench_entry_v1 as entry;
-use xbench_plugin::testing::{TestBatch, TestHost};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
-    test_model,
-};
+use xbench_plugin::testing::{TestBatch, TestHost, TestModel};
+use xbench_plugin::{OutputKind, TensorRef};
 
 const SHAPE: [usize; 4] = [20, 1, 28, 28];
 const PIXELS: usize = 784;
@@ -25,52 +22,11 @@ fn cpu<T>(bench: &mut Bencher<'_>, mut job: impl FnMut() -> T) {
     });
 }
 
-/// Is never asked.
-struct Silent(ModelSpec);
-
-impl Silent {
-    fn new() -> Self {
-        Self(ModelSpec {
-            input_shape: SHAPE[1..].to_vec(),
-            layout: c"nchw",
-            outputs: 10,
-            output_kind: OutputKind::Logits,
-        })
-    }
-}
-
-impl Plugin for Silent {
-    const META: Meta = Meta {
-        id: c"org.xbench.bench.silent",
-        name: c"Silent",
-        version: c"1.0.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"Costs nothing.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self::new())
-    }
-}
-
-impl Model for Silent {
-    fn spec(&self) -> &ModelSpec {
-        &self.0
-    }
-
-    fn predict(&self, _: &Context<'_>, _: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        outputs.fill(0.0);
-        Ok(())
-    }
-}
-
 fn own_time(criterion: &mut Criterion) {
     let host = TestHost::new(&entry).expect("an entry of this version");
-    let model = test_model!(Silent::new(), Silent).expect("a sound model");
+    // Never asked.
+    let model = TestModel::black_box(&SHAPE[1..], 10, OutputKind::Logits, |_, _| {})
+        .expect("a sound model");
     let images = SHAPE[0];
     let x: Vec<f32> = (0..images * PIXELS)
         .map(|i| (i * 7919 % 1009) as f32 / 1009.0)

@@ -1,11 +1,8 @@
 //! LIME on models whose surrogate is known.
 
 use xbench_explainers_lime::xbench_entry_v1 as entry;
-use xbench_plugin::testing::{TestBatch, TestHost};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
-    test_model,
-};
+use xbench_plugin::testing::{TestBatch, TestHost, TestModel};
+use xbench_plugin::{OutputKind, Result, TensorRef};
 
 /// Channels, height and width.
 const IMAGE: [usize; 3] = [2, 5, 6];
@@ -13,62 +10,14 @@ const FEATURES: usize = 60;
 
 type Function = fn(&[f64], usize) -> f64;
 
-/// A model of two outputs that is a function worked out by hand.
-struct Known {
-    spec: ModelSpec,
-    function: Function,
-}
-
-impl Plugin for Known {
-    const META: Meta = Meta {
-        id: c"org.xbench.test.known",
-        name: c"Known",
-        version: c"1.0.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"A function worked out by hand.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self::new(&[1], OutputKind::Logits, linear))
-    }
-}
-
-impl Known {
-    fn new(shape: &[usize], output_kind: OutputKind, function: Function) -> Self {
-        Self {
-            spec: ModelSpec {
-                input_shape: shape.to_vec(),
-                layout: if shape.len() == 3 {
-                    c"nchw"
-                } else {
-                    c"tabular"
-                },
-                outputs: 2,
-                output_kind,
-            },
-            function,
+/// The function as a model of two outputs.
+fn known(shape: &[usize], kind: OutputKind, function: Function) -> Result<TestModel> {
+    TestModel::black_box(shape, 2, kind, move |x, outputs| {
+        let x: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        for (output, out) in outputs.iter_mut().enumerate() {
+            *out = function(&x, output) as f32;
         }
-    }
-}
-
-impl Model for Known {
-    fn spec(&self) -> &ModelSpec {
-        &self.spec
-    }
-
-    fn predict(&self, _: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        for (row, out) in outputs.chunks_exact_mut(2).enumerate() {
-            let x: Vec<f64> = x.row(row).iter().map(|&v| f64::from(v)).collect();
-            for (output, out) in out.iter_mut().enumerate() {
-                *out = (self.function)(&x, output) as f32;
-            }
-        }
-        Ok(())
-    }
+    })
 }
 
 fn weight(output: usize, feature: usize) -> f64 {
@@ -159,7 +108,7 @@ fn try_lime(
 ) -> Result<(Vec<f32>, Vec<f64>)> {
     let host = TestHost::new(&entry)?;
     let explainer = host.explainer("org.xbench.lime", params)?;
-    let model = test_model!(Known::new(&rows.shape, kind, function), Known)?;
+    let model = known(&rows.shape, kind, function)?;
     let length = rows.shape.iter().product::<usize>();
     let with = |n: usize| [&[n], &rows.shape[..]].concat();
     let (shape, rest) = (

@@ -10,84 +10,21 @@ use cpu_time::ThreadTime;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use xbench_explainers_perturbation::{dependence, xbench_entry_v1};
 use xbench_plugin::testing::{TestHost, TestModel};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Pullback, Result, Tensor,
-    TensorRef, Vjp, Wrt, test_model,
-};
+use xbench_plugin::{OutputKind, TensorRef};
 
 const IMAGES: usize = 8;
 const PIXELS: usize = 784;
 
 /// Sums every 98th pixel; next to nothing beside the copy of an image.
-struct Sum(ModelSpec);
-
-impl Plugin for Sum {
-    const META: Meta = Meta {
-        id: c"org.xbench.bench.sum",
-        name: c"Sum",
-        version: c"1.0.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"A model that costs nothing.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self::new())
-    }
-}
-
-impl Sum {
-    fn new() -> Self {
-        Self(ModelSpec {
-            input_shape: vec![1, 28, 28],
-            layout: c"nchw",
-            outputs: 10,
-            output_kind: OutputKind::Logits,
-        })
-    }
-}
-
-impl Model for Sum {
-    fn spec(&self) -> &ModelSpec {
-        &self.0
-    }
-
-    fn predict(&self, _: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        for (row, out) in x
-            .data()
-            .chunks_exact(PIXELS)
-            .zip(outputs.chunks_exact_mut(10))
-        {
-            out[0] = row.iter().step_by(98).sum();
-        }
-        Ok(())
-    }
-}
-
-impl Vjp for Sum {
-    fn vjp(
-        &self,
-        _: &Context<'_>,
-        x: TensorRef<'_>,
-        _: TensorRef<'_>,
-        _: Wrt<'_>,
-        _: bool,
-    ) -> Result<Pullback> {
-        let gradient = (0..x.data().len())
-            .map(|i| f32::from(u8::from(i % 98 == 0)))
-            .collect();
-        Ok(Pullback {
-            activation: None,
-            gradient: Tensor::new(x.shape().to_vec(), gradient)?,
-        })
-    }
-}
-
 fn model() -> TestModel {
-    test_model!(Sum::new(), Sum: Vjp).expect("well formed")
+    TestModel::differentiable(
+        &[1, 28, 28],
+        10,
+        OutputKind::Logits,
+        |x, y| y[0] = x.iter().step_by(98).sum(),
+        |_, _, dx| dx.iter_mut().step_by(98).for_each(|dx| *dx = 1.0),
+    )
+    .expect("well formed")
 }
 
 fn own_time(criterion: &mut Criterion) {

@@ -36,7 +36,24 @@ pub(crate) struct Inquiry<'a, 'm, 'b> {
     pub(crate) outcome: Outcome,
 }
 
-impl Inquiry<'_, '_, '_> {
+impl<'a, 'm, 'b> Inquiry<'a, 'm, 'b> {
+    /// # Errors
+    /// When the model's outputs cannot tell what is watched.
+    pub(crate) fn new(
+        ctx: &'a Context<'b>,
+        model: &'a ModelHandle<'m>,
+        batch: &'a Batch<'b>,
+        outcome: Outcome,
+    ) -> Result<Self> {
+        outcome.check(model.spec().output_kind)?;
+        Ok(Self {
+            ctx,
+            model,
+            batch,
+            outcome,
+        })
+    }
+
     /// Runs all jobs, one forward row each, in calls of a fixed number of copies across the borders
     /// of rows.
     ///

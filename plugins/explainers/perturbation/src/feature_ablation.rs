@@ -114,7 +114,7 @@ impl Explainer for FeatureAblation {
     ) -> Result<()> {
         let x = batch.x;
         let image = Image::of(x, "feature-ablation")?;
-        self.outcome.check(model.spec().output_kind)?;
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let segmentation = if image.is_table {
             Segmentation::Columns
         } else {
@@ -135,12 +135,6 @@ impl Explainer for FeatureAblation {
             })
             .collect::<Result<_>>()?;
         let baselines = self.fill.baselines(x, image)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
         ablate(
             inquiry,
             image,

@@ -123,15 +123,9 @@ impl Explainer for Occlusion {
                  nothing; use occlusion{patch: 1}",
             ));
         }
-        self.outcome.check(model.spec().output_kind)?;
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let windows = windows(image, self.window, self.stride);
         let baselines = self.fill.baselines(batch.x, image)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
         ablate(inquiry, image, &baselines, |_| &windows, attribution)
     }
 }

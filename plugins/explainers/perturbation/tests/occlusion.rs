@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use harness::{Rows, explain, fails, run};
 use models::{
-    Counting, FEATURES, INPUT, Logits, Numbers, OUTPUTS, Shares, linear, softmax, weight,
+    FEATURES, INPUT, Logits, Numbers, OUTPUTS, Shares, counting, linear, softmax, weight,
 };
 use xbench_explainers_perturbation::xbench_entry_v1 as entry;
 use xbench_plugin::Status;
@@ -187,7 +187,7 @@ fn the_model_is_asked_once_per_row_and_changed_window() {
     let mut rows = rows(3);
     rows.x[FEATURES..2 * FEATURES].fill(0.0);
     let host = TestHost::new(&entry).expect("an entry of this version");
-    let (model, asked) = Counting::tested();
+    let (model, asked) = counting();
     run(&host, ID, r#"{"patch": 1}"#, &model, &rows).expect("runs");
     // 5 rows of 5 pixels are not 0 in the first and the last image, none in the second.
     assert_eq!(asked.load(Ordering::Relaxed), 2 * (25 + 1));
@@ -202,7 +202,7 @@ fn a_wish_to_stop_is_followed() {
             cancel_at: Some(0.5),
             ..CallOptions::default()
         });
-    let (model, asked) = Counting::tested();
+    let (model, asked) = counting();
     let error = run(&host, ID, r#"{"patch": 1}"#, &model, &rows).expect_err("cancelled");
     assert_eq!(error.status(), Status::Cancelled);
     // 520 images: stopped ahead of the third call of 256.

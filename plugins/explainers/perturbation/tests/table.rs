@@ -2,58 +2,14 @@
 
 use xbench_explainers_perturbation::xbench_entry_v1 as entry;
 use xbench_plugin::testing::{TestHost, TestModel};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
-    test_model,
-};
+use xbench_plugin::{OutputKind, Result, TensorRef};
 
 /// `y = 2 x0 - 3 x1 + 0.5 x2`.
-struct Linear(ModelSpec);
-
-impl Plugin for Linear {
-    const META: Meta = Meta {
-        id: c"org.example.linear-table",
-        name: c"Linear",
-        version: c"0.1.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"For tests.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self::new())
-    }
-}
-
-impl Linear {
-    fn new() -> Self {
-        Self(ModelSpec {
-            input_shape: vec![3],
-            layout: c"tabular",
-            outputs: 1,
-            output_kind: OutputKind::Logits,
-        })
-    }
-}
-
-impl Model for Linear {
-    fn spec(&self) -> &ModelSpec {
-        &self.0
-    }
-
-    fn predict(&self, _: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        for (row, y) in x.data().chunks_exact(3).zip(outputs) {
-            *y = 2.0 * row[0] - 3.0 * row[1] + 0.5 * row[2];
-        }
-        Ok(())
-    }
-}
-
 fn model() -> TestModel {
-    test_model!(Linear::new(), Linear).expect("well formed")
+    TestModel::black_box(&[3], 1, OutputKind::Logits, |x, y| {
+        y[0] = 2.0 * x[0] - 3.0 * x[1] + 0.5 * x[2];
+    })
+    .expect("well formed")
 }
 
 fn explained(params: &str, x: &[f32]) -> Result<Vec<f32>> {

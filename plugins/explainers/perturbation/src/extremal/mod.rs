@@ -198,13 +198,7 @@ impl Explainer for ExtremalPerturbation {
                  no order and no area; use feature-ablation or sobol",
             ));
         }
-        self.outcome.check(model.spec().output_kind)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let (row_len, plane) = (image.row_len(), image.plane());
         let side = image.height.min(image.width);
         let step = if self.step == 0 {

@@ -130,13 +130,7 @@ impl Explainer for Hsic {
         attribution: &mut [f32],
     ) -> Result<()> {
         let image = Image::of(batch.x, "hsic")?;
-        self.outcome.check(model.spec().output_kind)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let cells = Cells::new(batch.x, image, self.grid, self.fill)?;
         let (rows, masks) = (batch.x.rows(), self.masks);
         let left: Vec<Vec<bool>> = (0..rows)

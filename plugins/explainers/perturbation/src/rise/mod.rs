@@ -147,13 +147,7 @@ impl Explainer for Rise {
         attribution: &mut [f32],
     ) -> Result<()> {
         let image = Image::of(batch.x, "rise")?;
-        self.outcome.check(model.spec().output_kind)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let (rows, row_len, plane) = (batch.x.rows(), image.row_len(), image.plane());
         let baselines = self.fill.baselines(batch.x, image)?;
         let covered: Vec<bool> = (0..rows)

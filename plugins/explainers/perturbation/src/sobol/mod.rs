@@ -169,13 +169,7 @@ impl Explainer for Sobol {
         attribution: &mut [f32],
     ) -> Result<()> {
         let image = Image::of(batch.x, "sobol")?;
-        self.outcome.check(model.spec().output_kind)?;
-        let inquiry = Inquiry {
-            ctx,
-            model,
-            batch,
-            outcome: self.outcome,
-        };
+        let inquiry = Inquiry::new(ctx, model, batch, self.outcome)?;
         let cells = Cells::new(batch.x, image, self.grid, self.fill)?;
         let (rows, design) = (batch.x.rows(), self.design);
         let blocks = cells.count + 1;

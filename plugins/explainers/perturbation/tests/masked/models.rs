@@ -5,20 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use xbench_explainers_perturbation::xbench_entry_v1 as entry;
 use xbench_plugin::testing::{TestHost, TestModel};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Pullback, Result, Tensor,
-    TensorRef, Vjp, Wrt, test_model,
-};
+use xbench_plugin::{OutputKind, Result, TensorRef};
 
 /// Outputs of a row.
 pub(crate) type Function = fn(&[f32]) -> Vec<f64>;
-
-/// A function as a model; its gradients are central differences, of functions that are smooth.
-pub(crate) struct Of {
-    spec: ModelSpec,
-    function: Function,
-    asked: Arc<AtomicUsize>,
-}
 
 /// A model and how many rows it was asked for.
 pub(crate) struct Subject {
@@ -27,26 +17,44 @@ pub(crate) struct Subject {
     asked: Arc<AtomicUsize>,
 }
 
-/// The function of rows of this shape, with outputs of this kind.
+/// The function of rows of this shape, with outputs of this kind; its gradients are central
+/// differences, of functions that are smooth.
 pub(crate) fn subject(shape: &[usize], kind: OutputKind, function: Function) -> Subject {
+    const STEP: f32 = 1.0 / 256.0;
     let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let count = move || counter.fetch_add(1, Ordering::Relaxed);
     let outputs = function(&vec![0.5; shape.iter().product()]).len();
-    let of = Of {
-        spec: ModelSpec {
-            input_shape: shape.to_vec(),
-            layout: if shape.len() == 3 {
-                c"nchw"
-            } else {
-                c"tabular"
-            },
-            outputs,
-            output_kind: kind,
+    let model = TestModel::differentiable(
+        shape,
+        outputs,
+        kind,
+        {
+            let count = count.clone();
+            move |x, y| {
+                count();
+                for (y, value) in y.iter_mut().zip(function(x)) {
+                    *y = value as f32;
+                }
+            }
         },
-        function,
-        asked: Arc::clone(&asked),
-    };
+        move |x, dy, dx| {
+            count();
+            let mut at = x.to_vec();
+            for (i, dx) in dx.iter_mut().enumerate() {
+                let mut sum = |sign: f32| -> f64 {
+                    at[i] = x[i] + sign * STEP;
+                    let y = function(&at);
+                    y.iter().zip(dy).map(|(y, &dy)| y * f64::from(dy)).sum()
+                };
+                let difference = sum(1.0) - sum(-1.0);
+                at[i] = x[i];
+                *dx = (difference / f64::from(2.0 * STEP)) as f32;
+            }
+        },
+    );
     Subject {
-        model: test_model!(of, Of: Vjp).expect("a sound model"),
+        model: model.expect("a sound model"),
         shape: shape.to_vec(),
         asked,
     }
@@ -93,73 +101,5 @@ impl Subject {
     /// Rows asked for since the last call.
     pub(crate) fn asked(&self) -> usize {
         self.asked.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl Plugin for Of {
-    const META: Meta = Meta {
-        id: c"org.xbench.test.function",
-        name: c"A function",
-        version: c"1.0.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"A function of a row.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Err(xbench_plugin::Error::unimplemented("made by the test"))
-    }
-}
-
-impl Model for Of {
-    fn spec(&self) -> &ModelSpec {
-        &self.spec
-    }
-
-    fn predict(&self, _ctx: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        self.asked.fetch_add(x.rows(), Ordering::Relaxed);
-        for (row, out) in outputs.chunks_exact_mut(self.spec.outputs).enumerate() {
-            for (out, y) in out.iter_mut().zip((self.function)(x.row(row))) {
-                *out = y as f32;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Vjp for Of {
-    fn vjp(
-        &self,
-        _ctx: &Context<'_>,
-        x: TensorRef<'_>,
-        output_gradient: TensorRef<'_>,
-        _wrt: Wrt<'_>,
-        _want_activation: bool,
-    ) -> Result<Pullback> {
-        const STEP: f32 = 1.0 / 256.0;
-        self.asked.fetch_add(x.rows(), Ordering::Relaxed);
-        let mut gradient = Vec::with_capacity(x.data().len());
-        for row in 0..x.rows() {
-            let mut at = x.row(row).to_vec();
-            let dy = output_gradient.row(row);
-            for i in 0..at.len() {
-                let value = at[i];
-                let mut sum = |sign: f32| -> f64 {
-                    at[i] = value + sign * STEP;
-                    let y = (self.function)(&at);
-                    y.iter().zip(dy).map(|(y, &dy)| y * f64::from(dy)).sum()
-                };
-                let difference = sum(1.0) - sum(-1.0);
-                at[i] = value;
-                gradient.push((difference / f64::from(2.0 * STEP)) as f32);
-            }
-        }
-        Ok(Pullback {
-            activation: None,
-            gradient: Tensor::new(x.shape().to_vec(), gradient)?,
-        })
     }
 }

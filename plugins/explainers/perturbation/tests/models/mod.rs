@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use xbench_plugin::OutputKind;
 use xbench_plugin::testing::TestModel;
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
-    test_model,
-};
 
 use crate::harness::Tested;
 
@@ -41,128 +38,47 @@ pub(crate) fn softmax(x: &[f32]) -> [f64; OUTPUTS] {
     powers.map(|p| p / powers.iter().sum::<f64>())
 }
 
-macro_rules! model {
-    ($name:ident, $doc:literal, $id:literal, $kind:ident, $outputs:expr) => {
-        #[doc = $doc]
-        pub(crate) struct $name(ModelSpec);
-
-        impl Plugin for $name {
-            const META: Meta = Meta {
-                id: $id,
-                name: $id,
-                version: c"1.0.0",
-                license: c"MIT",
-                citation: c"none",
-                summary: c"A model worked out by hand.",
-                flags: Flags::NONE,
-                max_batch: 0,
-            };
-            type Params = NoParams;
-
-            fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-                Ok(Self::new())
-            }
-        }
-
-        impl $name {
-            fn new() -> Self {
-                Self(ModelSpec {
-                    input_shape: INPUT.to_vec(),
-                    layout: c"nchw",
-                    outputs: OUTPUTS,
-                    output_kind: OutputKind::$kind,
-                })
-            }
-        }
-
-        impl Tested for $name {
-            fn tested() -> TestModel {
-                test_model!(Self::new(), $name).expect("a sound model")
-            }
-        }
-
-        impl Model for $name {
-            fn spec(&self) -> &ModelSpec {
-                &self.0
-            }
-
-            fn predict(
-                &self,
-                _ctx: &Context<'_>,
-                x: TensorRef<'_>,
-                outputs: &mut [f32],
-            ) -> Result<()> {
-                for (row, out) in outputs.chunks_exact_mut(OUTPUTS).enumerate() {
-                    out.copy_from_slice(&$outputs(x.row(row)).map(|y| y as f32));
-                }
-                Ok(())
-            }
-        }
-    };
+fn model(kind: OutputKind, outputs: fn(&[f32]) -> [f64; OUTPUTS]) -> TestModel {
+    TestModel::black_box(&INPUT, OUTPUTS, kind, move |x, y| {
+        y.copy_from_slice(&outputs(x).map(|y| y as f32));
+    })
+    .expect("a sound model")
 }
 
-model!(
-    Logits,
-    "Linear logits.",
-    c"org.xbench.test.logits",
-    Logits,
-    linear
-);
-model!(
-    Shares,
-    "The probabilities of the same logits.",
-    c"org.xbench.test.shares",
-    Probabilities,
-    softmax
-);
-model!(
-    Numbers,
-    "The same outputs, meant as numbers.",
-    c"org.xbench.test.numbers",
-    Values,
-    linear
-);
+/// Linear logits.
+pub(crate) struct Logits;
+
+impl Tested for Logits {
+    fn tested() -> TestModel {
+        model(OutputKind::Logits, linear)
+    }
+}
+
+/// The probabilities of the same logits.
+pub(crate) struct Shares;
+
+impl Tested for Shares {
+    fn tested() -> TestModel {
+        model(OutputKind::Probabilities, softmax)
+    }
+}
+
+/// The same outputs, meant as numbers.
+pub(crate) struct Numbers;
+
+impl Tested for Numbers {
+    fn tested() -> TestModel {
+        model(OutputKind::Values, linear)
+    }
+}
 
 /// The linear logits, and how many rows were asked for.
-pub(crate) struct Counting {
-    inner: Logits,
-    rows: Arc<AtomicUsize>,
-}
-
-impl Counting {
-    /// The model and its counter.
-    pub(crate) fn tested() -> (TestModel, Arc<AtomicUsize>) {
-        let rows = Arc::new(AtomicUsize::new(0));
-        let model = Self {
-            inner: Logits::new(),
-            rows: Arc::clone(&rows),
-        };
-        (test_model!(model, Counting).expect("a sound model"), rows)
-    }
-}
-
-impl Plugin for Counting {
-    const META: Meta = Meta {
-        id: c"org.xbench.test.counting",
-        ..Logits::META
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self {
-            inner: Logits::new(),
-            rows: Arc::default(),
-        })
-    }
-}
-
-impl Model for Counting {
-    fn spec(&self) -> &ModelSpec {
-        self.inner.spec()
-    }
-
-    fn predict(&self, ctx: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        self.rows.fetch_add(x.rows(), Ordering::Relaxed);
-        self.inner.predict(ctx, x, outputs)
-    }
+pub(crate) fn counting() -> (TestModel, Arc<AtomicUsize>) {
+    let rows = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&rows);
+    let model = TestModel::black_box(&INPUT, OUTPUTS, OutputKind::Logits, move |x, y| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        y.copy_from_slice(&linear(x).map(|y| y as f32));
+    });
+    (model.expect("a sound model"), rows)
 }

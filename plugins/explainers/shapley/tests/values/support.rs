@@ -2,10 +2,7 @@
 
 use xbench_explainers_shapley::xbench_entry_v1 as entry;
 use xbench_plugin::testing::{TestBatch, TestHost, TestModel};
-use xbench_plugin::{
-    Context, Flags, Meta, Model, ModelSpec, NoParams, OutputKind, Plugin, Result, TensorRef,
-    test_model,
-};
+use xbench_plugin::{OutputKind, Result, TensorRef};
 
 /// All methods by id.
 pub(crate) const ALL: [&str; 5] = [
@@ -19,62 +16,14 @@ pub(crate) const ALL: [&str; 5] = [
 /// A function of a row and an output.
 pub(crate) type Function = fn(&[f64], usize) -> f64;
 
-/// A model that is such a function, of two outputs.
-pub(crate) struct Known {
-    spec: ModelSpec,
-    function: Function,
-}
-
-impl Plugin for Known {
-    const META: Meta = Meta {
-        id: c"org.xbench.test.known",
-        name: c"Known",
-        version: c"1.0.0",
-        license: c"MIT",
-        citation: c"none",
-        summary: c"A function worked out by hand.",
-        flags: Flags::NONE,
-        max_batch: 0,
-    };
-    type Params = NoParams;
-
-    fn create(_params: NoParams, _ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self::new(&[1], OutputKind::Logits, linear))
-    }
-}
-
-impl Known {
-    fn new(shape: &[usize], output_kind: OutputKind, function: Function) -> Self {
-        Self {
-            spec: ModelSpec {
-                input_shape: shape.to_vec(),
-                layout: if shape.len() == 3 {
-                    c"nchw"
-                } else {
-                    c"tabular"
-                },
-                outputs: 2,
-                output_kind,
-            },
-            function,
+/// The function as a model of two outputs.
+fn known(shape: &[usize], kind: OutputKind, function: Function) -> Result<TestModel> {
+    TestModel::black_box(shape, 2, kind, move |x, outputs| {
+        let x: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        for (output, out) in outputs.iter_mut().enumerate() {
+            *out = function(&x, output) as f32;
         }
-    }
-}
-
-impl Model for Known {
-    fn spec(&self) -> &ModelSpec {
-        &self.spec
-    }
-
-    fn predict(&self, _: &Context<'_>, x: TensorRef<'_>, outputs: &mut [f32]) -> Result<()> {
-        for (row, out) in outputs.chunks_exact_mut(2).enumerate() {
-            let x: Vec<f64> = x.row(row).iter().map(|&v| f64::from(v)).collect();
-            for (output, out) in out.iter_mut().enumerate() {
-                *out = (self.function)(&x, output) as f32;
-            }
-        }
-        Ok(())
-    }
+    })
 }
 
 pub(crate) fn weight(output: usize, feature: usize) -> f64 {
@@ -230,7 +179,7 @@ pub(crate) fn try_explain(
 ) -> Result<Vec<f32>> {
     let host = TestHost::new(&entry)?;
     let explainer = host.explainer(&format!("org.xbench.{id}"), params)?;
-    let model: TestModel = test_model!(Known::new(&rows.shape, kind, function), Known)?;
+    let model = known(&rows.shape, kind, function)?;
     let with = |n: usize| [&[n], &rows.shape[..]].concat();
     let (shape, rest) = (with(rows.target.len()), with(3));
     let batch = TestBatch {
