@@ -192,11 +192,10 @@ def scores(name):
     plain = dict(normalise=False, disable_warnings=True, display_progressbar=False)
     whole = dict(abs=False, **plain)
 
-    def ask(metric, anew=False, **options):
+    def ask(metric, **options):
         def job():
-            metric(model=net, x_batch=x, y_batch=y, a_batch=None if anew else maps,
-                   s_batch=inside, device="cpu", channel_first=True, batch_size=MANY,
-                   explain_func=gradient, **options)
+            metric(model=net, x_batch=x, y_batch=y, a_batch=maps, s_batch=inside, device="cpu",
+                   channel_first=True, batch_size=MANY, explain_func=gradient, **options)
         return job
 
     same = quantus.similarity_func
@@ -214,7 +213,7 @@ def scores(name):
             quantus.IROF(perturb_baseline=0.0, return_aggregate=False, **whole))),
         ("road", "ROAD, 9 shares", ask(quantus.ROAD(**road, **whole))),
         ("max_sensitivity", "MaxSensitivity, 10 neighbours", ask(
-            quantus.MaxSensitivity(nr_samples=10, lower_bound=0.1, **whole), anew=False)),
+            quantus.MaxSensitivity(nr_samples=10, lower_bound=0.1, **whole))),
         ("mprt", "MPRT, top down", ask(
             quantus.MPRT(similarity_func=same.correlation_spearman, layer_order="top_down",
                          return_average_correlation=True, **whole))),
