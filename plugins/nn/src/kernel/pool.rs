@@ -351,3 +351,57 @@ impl OfChannels for AverageGradient<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One image of 2 x 4 pixels whose channels all hold `row` at first, and count up from there.
+    fn image(row: [f32; 8], channels: usize) -> Vec<f32> {
+        row.iter()
+            .flat_map(|v| (0..channels).map(move |c| v + c as f32))
+            .collect()
+    }
+
+    #[test]
+    fn windows_by_hand_for_any_number_of_channels() {
+        for channels in [1, 3, 4, 6, 16, 21, 32] {
+            let window = Window::new([2, 2]).stride([2, 2]);
+            let pool = Pool::new([2, 4], channels, window, false).unwrap();
+            let x = image([1.0, 5.0, -2.0, -3.0, 5.0, 1.0, -4.0, -2.0], channels);
+            let (mut y, mut marks) = (vec![0.0; 2 * channels], vec![9; 2 * channels]);
+            pool.max(&x, &mut y, Some(&mut marks));
+            for c in 0..channels {
+                assert_eq!([y[c], y[channels + c]], [5.0 + c as f32, -2.0 + c as f32]);
+                // Of equal maxima the first.
+                assert_eq!([marks[c], marks[channels + c]], [1, 2]);
+            }
+            let mut alone = vec![0.0; y.len()];
+            pool.max(&x, &mut alone, None);
+            assert_eq!(alone, y);
+            let mut dx = vec![9.0; x.len()];
+            pool.max_gradient(&y, &marks, &mut dx);
+            let filled = |values: &[f32]| values.iter().filter(|v| **v != 0.0).count();
+            assert_eq!(filled(&dx), filled(&y));
+            pool.average(&x, &mut y);
+            assert_eq!([y[0], y[channels]], [3.0, -2.75]);
+            pool.average_gradient(&y, &mut dx);
+            assert_eq!([dx[0], dx[2 * channels]], [0.75, -0.6875]);
+        }
+    }
+
+    #[test]
+    fn a_nan_is_the_maximum_and_the_first_one_its_place() {
+        for channels in [1, 16] {
+            let pool = Pool::new([1, 4], channels, Window::new([1, 4]), false).unwrap();
+            let x: Vec<f32> = [7.0, f32::NAN, 9.0, f32::NAN]
+                .iter()
+                .flat_map(|&v| vec![v; channels])
+                .collect();
+            let (mut y, mut marks) = (vec![0.0; channels], vec![9; channels]);
+            pool.max(&x, &mut y, Some(&mut marks));
+            assert!(y.iter().all(|v| v.is_nan()));
+            assert!(marks.iter().all(|&place| place == 1));
+        }
+    }
+}

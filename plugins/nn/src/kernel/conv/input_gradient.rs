@@ -260,3 +260,31 @@ fn runs_of(taps: &[usize]) -> Vec<(usize, usize, usize)> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sliding_sums_have_the_bits_of_adding_pixel_by_pixel() {
+        fn check<const W: usize>() {
+            let (outputs, lines) = ([4, 7], [4 + W - 1, 7 + W - 1]);
+            let width = lines[1];
+            let taps: Vec<usize> = grid([W, W]).map(|[y, x]| y * width + x).collect();
+            let columns: Vec<f32> = (0..outputs[0] * outputs[1] * taps.len())
+                .map(|i| (i as f32 * 1.7).sin())
+                .collect();
+            let mut want = vec![0.0_f32; lines[0] * width];
+            for ([y, x], column) in grid(outputs).zip(columns.chunks_exact(taps.len())) {
+                for (tap, value) in taps.iter().zip(column) {
+                    want[y * width + x + tap] += value;
+                }
+            }
+            let mut got = vec![0.0; want.len()];
+            slide::<W>(&columns, outputs[1], &taps, width, &mut got);
+            assert_eq!(got, want);
+        }
+        check::<3>();
+        check::<5>();
+    }
+}
