@@ -160,16 +160,13 @@ impl SmoothMask {
         for row in 0..self.height {
             sum.fill(0.0);
             total.fill(0.0);
-            arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (place, kernel) in self.neighbours(row) {
-                        let values = &self.expanded[place..][..line];
-                        let kernel = &self.kernel[kernel..][..line];
-                        add_powers(values, kernel, &mut sum, &mut total);
-                    }
-                },
-            );
+            arch.dispatch(|| {
+                for (place, kernel) in self.neighbours(row) {
+                    let values = &self.expanded[place..][..line];
+                    let kernel = &self.kernel[kernel..][..line];
+                    add_powers(values, kernel, &mut sum, &mut total);
+                }
+            });
             denominator[row * width..][..width].copy_from_slice(&total[..width]);
             let out = &mut value[row * width..][..width];
             for ((out, sum), total) in out.iter_mut().zip(&sum).zip(&total) {
@@ -197,16 +194,13 @@ impl SmoothMask {
                 share[i] = of_value[pixel] / denominator[pixel];
                 rest[i] = 1.0 - COLDNESS * value[pixel];
             }
-            arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (place, kernel) in self.neighbours(row) {
-                        let values = &self.expanded[place..][..line];
-                        let kernel = &self.kernel[kernel..][..line];
-                        add_back(values, kernel, &share, &rest, &mut back[place..][..line]);
-                    }
-                },
-            );
+            arch.dispatch(|| {
+                for (place, kernel) in self.neighbours(row) {
+                    let values = &self.expanded[place..][..line];
+                    let kernel = &self.kernel[kernel..][..line];
+                    add_back(values, kernel, &share, &rest, &mut back[place..][..line]);
+                }
+            });
         }
         gradient.fill(0.0);
         self.for_each_pixel(|place, parameter| gradient[parameter] += back[place]);
