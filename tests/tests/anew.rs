@@ -158,6 +158,52 @@ timing: off
 }
 
 #[test]
+fn mosaics_are_the_models_and_the_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let suite = "\
+suite: mosaics
+version: 1
+data: {set: garments, split: test, select: {balanced: 200}}
+target: label
+accuracy: same
+models: [cnn-gap]
+explainers: [gradcam]
+controls: [random, constant, oracle]
+scores: [focus]
+timing: off
+";
+    let (place, one) = command(folder.path(), suite, "one", &["--workers", "1"]);
+    let board = leaderboard(&place);
+    let value = |row: &str| number(&board, &format!("cnn-gap/{row}"), "focus");
+    // The mask of a mosaic marks the objects of the explained class; each tile is a quarter.
+    assert_eq!(value("oracle"), 1.0);
+    assert_eq!(value("constant"), 0.5);
+    assert!((value("random") - 0.5).abs() < 0.05);
+    // Whatever explains, the same images have none, for the same reasons.
+    let records = std::fs::read_to_string(place.join("records.jsonl")).expect("records");
+    let reasons: Vec<String> = records
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a record"))
+        .filter(|record| {
+            ["random", "constant", "oracle"]
+                .iter()
+                .any(|id| record["explainer"] == *id)
+        })
+        .map(|record| record["scores"]["focus"]["reasons"].to_string())
+        .collect();
+    assert_eq!(reasons.len(), 3, "{records}");
+    assert!(reasons[0].contains("unrecognised"), "{reasons:?}");
+    assert!(
+        reasons.iter().all(|told| *told == reasons[0]),
+        "{reasons:?}"
+    );
+    // The images of a chunk find theirs outside it.
+    let flags = ["--workers", "2", "--chunk", "7"];
+    let (_, two) = command(folder.path(), suite, "two", &flags);
+    assert_eq!(one[0], two[0]);
+}
+
+#[test]
 fn workers_chunks_and_resuming_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_, one) = command(folder.path(), SUITE, "one", &["--workers", "1"]);
