@@ -2,8 +2,8 @@
 //! is known, and by whether it tells explainers apart at all.
 
 use rayon::prelude::*;
-use xbench_metrics::Family;
-use xbench_metrics::localisation::known_region;
+use xbench_metrics::localisation::{KnownRegion, known_region};
+use xbench_metrics::{Family, ScoreInfo};
 use xbench_record::table::ReliabilityRow;
 use xbench_stats::{Effect, cohen_dz, icc, krippendorff_alpha, superiority};
 
@@ -27,11 +27,13 @@ const STEADY: f64 = 0.8;
 /// - `describes`: no end of the score is better, so there is nothing to be right about;
 /// - `says nothing here`: the 95% interval of the probability that the oracle beats the random
 ///   control on an image reaches down to one half, or lies below it;
-/// - `caution`: there is no oracle or no random control to check it by; or the oracle wins on less
-///   than three quarters of the images; or it does not beat its own values in other places
-///   (`shuffled`); or the explainers' means do not differ (F test of the intraclass correlation);
-///   or the mean over the images is less reliable than 0.8 (ICC(3,k));
+/// - `caution`: there is nothing to check it by (see [`Answer`]); or the oracle wins on less than
+///   three quarters of the images; or it does not beat its own values in other places (`shuffled`);
+///   or the explainers' means do not differ (F test of the intraclass correlation); or the mean over
+///   the images is less reliable than 0.8 (ICC(3,k));
 /// - `trust`: none of these.
+///
+/// Of a score of a planted cause, a map of that cause takes the oracle's place.
 ///
 /// Over models: `trust` where every model says so, `says nothing here` where every model does, else
 /// `caution`.
@@ -54,42 +56,81 @@ pub(crate) fn reliability(scored: &[ScoredModel<'_>]) -> Vec<ReliabilityRow> {
     rows
 }
 
+/// The explanation that is known to be right, by what a score asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// The object's mask, the control `oracle`. Where distractors are, too: the object is not there.
+    Mask,
+    /// The planted cause, whose own map has the highest value there is, 1.
+    Cause,
+    /// None: how a map changes when image or model do, which a mask never does.
+    Unknown,
+}
+
+impl Answer {
+    fn to(score: &ScoreInfo) -> Self {
+        match (known_region(score.id), score.family) {
+            (Some(KnownRegion::Cause), _) => Self::Cause,
+            (Some(KnownRegion::Distractors), _) => Self::Mask,
+            (None, Family::Robustness | Family::Randomisation | Family::Axiomatic) => Self::Unknown,
+            (None, _) => Self::Mask,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cause => "the planted cause",
+            Self::Mask | Self::Unknown => "oracle",
+        }
+    }
+
+    /// Its score on each image, where there is one; `random` has that of the random control.
+    fn values(
+        self,
+        model: &ScoredModel<'_>,
+        random: Option<&ScoredCell<'_>>,
+    ) -> Option<Vec<Option<f64>>> {
+        match self {
+            Self::Mask => Some(model.role(Role::Oracle)?.values.to_vec()),
+            Self::Cause => Some(random?.values.iter().map(|v| v.map(|_| 1.0)).collect()),
+            Self::Unknown => None,
+        }
+    }
+}
+
 fn of_model(model: &ScoredModel<'_>) -> ReliabilityRow {
     let sign = model.sign();
-    // The object's mask is the answer to questions about the object alone: not to where a planted
-    // cause lies, nor to how a map changes when image or model do, which the mask never does.
-    let oracle = model.role(Role::Oracle).filter(|_| {
-        known_region(model.score.id).is_none()
-            && !matches!(
-                model.score.family,
-                Family::Robustness | Family::Randomisation | Family::Axiomatic
-            )
-    });
+    let answer = Answer::to(model.score);
+    let random = model.role(Role::Random);
+    let right = answer.values(model, random);
     let beats = |other: Option<&ScoredCell<'_>>| {
-        let (sign, oracle, other) = (sign?, oracle?, other?);
-        let turned = |cell: &ScoredCell<'_>| -> Vec<Option<f64>> {
-            let values = cell.values.iter();
-            values.map(|value| value.map(|v| sign * v)).collect()
+        let (sign, right, other) = (sign?, right.as_deref()?, other?);
+        let turned = |values: &[Option<f64>]| -> Vec<Option<f64>> {
+            values.iter().map(|value| value.map(|v| sign * v)).collect()
         };
-        let (oracle, other) = (turned(oracle), turned(other));
-        let pairs = oracle.iter().zip(&other);
+        let (right, other) = (turned(right), turned(other.values));
+        let pairs = right.iter().zip(&other);
         let differences: Vec<f64> = pairs.filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
         Some((
-            superiority(&oracle, &other)?,
+            superiority(&right, &other)?,
             cohen_dz(&differences),
             differences.len(),
         ))
     };
-    let random = beats(model.role(Role::Random));
+    let above = beats(random);
+    // The values that `shuffled` puts elsewhere are the mask's.
+    let shuffled = model
+        .role(Role::Shuffled)
+        .filter(|_| answer == Answer::Mask);
     let contestants: Vec<&[Option<f64>]> = model.contestants().map(|cell| cell.values).collect();
     let mut row = ReliabilityRow {
         dataset: model.dataset.to_owned(),
         model: model.model.to_owned(),
         score: model.score.id.to_owned(),
-        n: random.map_or(0, |(_, _, n)| n),
-        superiority: random.map(|(superiority, ..)| superiority),
-        distance: random.and_then(|(_, distance, _)| distance),
-        superiority_shuffled: beats(model.role(Role::Shuffled)).map(|(one, ..)| one),
+        n: above.map_or(0, |(_, _, n)| n),
+        superiority: above.map(|(superiority, ..)| superiority),
+        distance: above.and_then(|(_, distance, _)| distance),
+        superiority_shuffled: beats(shuffled).map(|(one, ..)| one),
         models_above: None,
         models: 1,
         icc: separation(&contestants),
@@ -97,7 +138,11 @@ fn of_model(model: &ScoredModel<'_>) -> ReliabilityRow {
         verdict: TRUST,
         reason: String::new(),
     };
-    let (verdict, reason) = judge(&row, sign.is_some());
+    let (verdict, reason) = if sign.is_none() {
+        (DESCRIBES, "no end of it is better".to_owned())
+    } else {
+        judge(&row, answer)
+    };
     row.verdict = verdict;
     row.reason = reason;
     row
@@ -125,15 +170,16 @@ fn share(effect: Effect) -> String {
     )
 }
 
-fn judge(row: &ReliabilityRow, directed: bool) -> (&'static str, String) {
-    if !directed {
-        return (DESCRIBES, "no end of it is better".to_owned());
-    }
+fn judge(row: &ReliabilityRow, answer: Answer) -> (&'static str, String) {
     let Some(oracle) = row.superiority else {
-        let why = "no image with a value of both an oracle and a random control to check it by";
+        let why = match answer {
+            Answer::Unknown => "no explanation is known to be right by it",
+            Answer::Mask => "no image with a value of both an oracle and a random control",
+            Answer::Cause => "no image with a value of a random control",
+        };
         return (CAUTION, why.to_owned());
     };
-    let wins = format!("oracle above random on {}", share(oracle));
+    let wins = format!("{} above random on {}", answer.name(), share(oracle));
     if oracle.high < 0.5 {
         return (NOTHING, format!("{wins}: it ranks the wrong way round"));
     }
@@ -247,6 +293,37 @@ mod tests {
         assert_eq!(row.verdict, NOTHING);
         assert!(row.reason.contains("wrong way round"), "{}", row.reason);
         assert_eq!(found("gini", &cells(1.0, 0.5, 0.1)).verdict, DESCRIBES);
+    }
+
+    #[test]
+    fn a_planted_cause_is_its_own_answer() {
+        // The object's mask lies elsewhere: what it scores does not count.
+        let mut cells = cells(0.0, 0.02, 0.01);
+        cells.push(("shuffled", Role::Shuffled, wave(0.02, 0.01, 6, 80)));
+        let row = found("shortcut_detection", &cells);
+        assert_eq!(row.verdict, TRUST, "{}", row.reason);
+        assert!(row.reason.starts_with("the planted cause above random on"));
+        assert_eq!((row.n, row.superiority.unwrap().value), (80, 1.0));
+        assert!(row.superiority_shuffled.is_none());
+        let without = found("shortcut_detection", &cells[..3].to_vec());
+        assert_eq!((without.verdict, without.superiority), (CAUTION, None));
+    }
+
+    #[test]
+    fn the_object_is_not_where_distractors_are() {
+        let row = found("distractor_attribution", &cells(0.0, 0.2, 0.01));
+        assert_eq!(row.verdict, TRUST, "{}", row.reason);
+        let wrong = found("distractor_attribution", &cells(0.4, 0.2, 0.01));
+        assert_eq!(wrong.verdict, NOTHING, "{}", wrong.reason);
+    }
+
+    #[test]
+    fn a_mask_is_no_answer_to_how_a_map_changes() {
+        for score in ["mprt", "max_sensitivity", "completeness"] {
+            let row = found(score, &cells(1.0, 0.5, 0.1));
+            assert_eq!((row.verdict, row.superiority), (CAUTION, None), "{score}");
+            assert!(row.reason.contains("known to be right"), "{}", row.reason);
+        }
     }
 
     #[test]

@@ -89,19 +89,27 @@ pub(super) fn choose(
             .all(|score| names.iter().any(|name| name.id == score.id)),
         _ => true,
     };
+    // And a list with all standard scores has them from that word.
+    let standard = catalogue().iter().filter(|score| score.standard);
+    let listed_standard = match wanted {
+        Scores::Only(names) => standard
+            .map(|score| score.id)
+            .all(|id| names.iter().any(|name| name.id == id)),
+        _ => true,
+    };
     let (mut chosen, mut left_out) = (Vec::new(), Vec::<LeftOut>::new());
     for score in catalogue().iter().filter(is_wanted) {
         let Some((why, remedy)) = obstacle(score, given) else {
             chosen.push(score);
             continue;
         };
-        if !listed_whole(score.family) {
+        if !listed_whole(score.family) && !(listed_standard && score.standard) {
             return Err(RunError::Flag(format!("{} {why}; {remedy}", score.id)));
         }
         // Who asks for all scores of explanations does not miss the model's accuracy, and who asks
         // for none in particular only those that something more would bring.
         let missed = match wanted {
-            Scores::Only(_) => true,
+            Scores::Only(_) => listed_whole(score.family) || is_of_map(score),
             Scores::All => score.family.per_explanation(),
             Scores::Standard => is_of_map(score) && !(score.needs.mask && given.table),
         };
@@ -239,6 +247,15 @@ mod tests {
         let all = left("all", true);
         assert!(all.contains(&"auroc") && all.contains(&"local_fit") && all.contains(&"mprt"));
         assert!(!all.contains(&"accuracy"));
+    }
+
+    #[test]
+    fn standard_stands_in_a_list_with_others() {
+        let both = chosen("standard, axiomatic", true, true).unwrap();
+        assert!(both.contains(&"auroc") && both.contains(&"completeness"));
+        assert!(!both.contains(&"local_fit") && !both.contains(&"accuracy"));
+        let maps = chosen("standard,shortcut_auroc", true, true).unwrap_err();
+        assert!(maps.contains("garments-shortcut"), "{maps}");
     }
 
     #[test]
