@@ -103,7 +103,7 @@ pub(super) fn choose(
             chosen.push(score);
             continue;
         };
-        if !listed_whole(score.family) && !(listed_standard && score.standard) {
+        if !(listed_whole(score.family) || listed_standard && score.standard) {
             return Err(RunError::Flag(format!("{} {why}; {remedy}", score.id)));
         }
         // Who asks for all scores of explanations does not miss the model's accuracy, and who asks

@@ -140,6 +140,30 @@ fn signed(found: &Explanations, explainer: &str) -> bool {
         .any(|all| all.iter().any(|value| *value < 0.0))
 }
 
+/// What the model was given, `[c, h, w]`, as a picture: three channels in colour, others as their mean.
+fn input_picture(
+    pixels: &[u8],
+    [channels, height, width]: [usize; 3],
+) -> Result<RgbImage, RunError> {
+    let wrong = |error: &dyn std::fmt::Display| RunError::Files(error.to_string());
+    let area = height * width;
+    if channels == 3 {
+        let side = |side: usize| u32::try_from(side).map_err(|error| wrong(&error));
+        let colours = |pixel: usize| [0, 1, 2].map(|channel| pixels[channel * area + pixel]);
+        let rgb = (0..area).flat_map(colours).collect();
+        return RgbImage::from_raw(side(width)?, side(height)?, rgb)
+            .ok_or_else(|| wrong(&"the input does not fit its shape"));
+    }
+    let grey = |pixel: usize| {
+        let sum: f32 = (0..channels)
+            .map(|c| f32::from(pixels[c * area + pixel]))
+            .sum();
+        sum / (255.0 * channels as f32)
+    };
+    let grey: Vec<f32> = (0..area).map(grey).collect();
+    grey_image(&grey, height, width).map_err(|error| wrong(&error))
+}
+
 fn strip_row(
     found: &Explanations,
     model: &ExplainedModel,
@@ -152,15 +176,7 @@ fn strip_row(
         return Err(RunError::Files(format!("{} is no image", picture.label)));
     };
     let area = height * width;
-    let grey: Vec<f32> = (0..area)
-        .map(|pixel| {
-            let sum: f32 = (0..channels)
-                .map(|c| f32::from(pixels[c * area + pixel]))
-                .sum();
-            sum / (255.0 * channels as f32)
-        })
-        .collect();
-    let input = grey_image(&grey, height, width).map_err(|e| RunError::Files(e.to_string()))?;
+    let input = input_picture(pixels, [channels, height, width])?;
     let original = original.as_ref().and_then(|thumbnail| {
         RgbImage::from_raw(thumbnail.width, thumbnail.height, thumbnail.rgb.clone())
     });

@@ -205,7 +205,10 @@ impl Recipe {
             return refuse("patience: at least 1 epoch");
         }
         if held_out == 0 && self.keep == KeptEpoch::Best {
-            return refuse("keep: the best epoch cannot be told where no image is held out");
+            return refuse(
+                "keep: the best epoch cannot be told where no image is held out; say keep=last, or \
+                 hold some out with validation_share",
+            );
         }
         if held_out == 0 && self.patience.is_some() {
             return refuse("patience: there is nothing to wait for where no image is held out");
