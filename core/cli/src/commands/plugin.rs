@@ -162,13 +162,35 @@ fn describe(plugin: &PluginInfo) -> String {
     {
         text.push_str("  parameters:\n");
         for (name, schema) in parameters {
-            let default = match &schema["default"] {
-                serde_json::Value::Null => String::from("required"),
-                value => format!("default {value}"),
-            };
+            let default = schema.get("default").map_or_else(
+                || String::from("required"),
+                |value| format!("default {value}"),
+            );
             let about = schema["description"].as_str().unwrap_or_default();
-            text.push_str(&format!("    {name} ({default}): {about}\n"));
+            let choice = choices(schema);
+            text.push_str(&format!("    {name} ({default}{choice}): {about}\n"));
         }
     }
     text
+}
+
+/// What a parameter of few values may be, as `; one of "a", "b"`; empty for any other.
+fn choices(schema: &serde_json::Value) -> String {
+    let Some(values) = schema["enum"].as_array() else {
+        return String::new();
+    };
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    format!("; one of {}", values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_spelt_as_a_suite_takes_them() {
+        let rule = json!({"type": "string", "enum": ["left", "right"], "default": "left"});
+        assert_eq!(choices(&rule), "; one of \"left\", \"right\"");
+        assert_eq!(choices(&json!({"type": "number"})), "");
+    }
 }
