@@ -320,6 +320,24 @@ fn a_substitute_data_set_is_told_and_kept_apart() {
     );
 }
 
+/// An explainer with several sets of parameters is told apart by them.
+#[test]
+fn explain_takes_an_explainer_with_other_parameters_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    stdout(
+        xbench()
+            .args(["explain", "--quiet", "--out", "none", "--model", "linear"])
+            .args(["--explainer", "occlusion,occlusion{patch: 7}"])
+            .args(["--data", "garments:test[0..1]", "--plugin-path"])
+            .arg(fixtures())
+            .arg("--arrays")
+            .arg(folder.path()),
+    );
+    for file in ["linear.occlusion.npy", "linear.occlusion_patch__7_.npy"] {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
+}
+
 #[test]
 fn explain_refuses_what_it_cannot_do_well() {
     let model = ["explain", "--model", "linear"];
@@ -332,11 +350,12 @@ fn explain_refuses_what_it_cannot_do_well() {
     };
     let twice = with(&[
         "--explainer",
-        "occlusion,occlusion{patch: 7}",
+        "occlusion{patch: 7},occlusion{patch: 7}",
         "--data",
         "garments:test[0..1]",
     ]);
-    assert!(twice.contains("occlusion stands there twice"), "{twice}");
+    let cause = "occlusion{patch: 7} stands there twice";
+    assert!(twice.contains(cause), "{twice}");
     let all = with(&["--explainer", "random", "--data", "garments"]);
     assert!(all.contains("without a range"), "{all}");
     let jpeg = with(&[

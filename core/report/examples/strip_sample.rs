@@ -167,14 +167,14 @@ fn coarse() -> Vec<f32> {
         .collect()
 }
 
-fn panel(title: &str, values: Vec<f32>, side: usize, signed: bool) -> MapPanel {
-    MapPanel {
+fn panel(title: &str, values: Vec<f32>, side: usize, signed: bool) -> Option<MapPanel> {
+    Some(MapPanel {
         title: title.to_owned(),
         values,
         height: side,
         width: side,
         signed,
-    }
+    })
 }
 
 fn agreement() -> AgreementMatrix {

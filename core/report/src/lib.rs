@@ -62,8 +62,9 @@ pub use strip::{MapPanel, STRIP_ROWS, StripFigure, StripRow, strip_image};
 pub use style::{Emphasis, Style};
 pub use table::{Align, Cell, Table, TableColumn};
 pub use tabular::{
-    Contribution, DependencePlot, InteractionMatrix, TabularAttributions, Waterfall, beeswarm_image,
-    dependence_image, interactions_image, strongest_interaction, summary_bar_image, waterfall_image,
+    Contribution, DependencePlot, InteractionMatrix, TabularAttributions, Waterfall,
+    beeswarm_image, dependence_image, interactions_image, strongest_interaction, summary_bar_image,
+    waterfall_image,
 };
 pub use training::{EpochPoint, TrainingProgress, sparkline, training_line, training_summary};
 pub use tree::{DecisionTree, TREE_DEPTH, TreeError, TreeNode, TreeSplit, tree_image, tree_svg};

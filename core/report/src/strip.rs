@@ -35,8 +35,8 @@ pub struct StripRow {
     pub truth: Option<String>,
     /// The class that the maps explain, where it is not the predicted one.
     pub target: Option<String>,
-    /// One per explainer.
-    pub maps: Vec<MapPanel>,
+    /// One per explainer, in the same order in every row; none where it gave no map.
+    pub maps: Vec<Option<MapPanel>>,
 }
 
 /// An attribution map.
@@ -137,7 +137,7 @@ fn check(figure: &StripFigure) -> Result<(), FigureError> {
         {
             return Err(empty(format!("the picture of {}", row.label)));
         }
-        for map in &row.maps {
+        for map in row.maps.iter().flatten() {
             let what = format!("map {} of {}", map.title, row.label);
             check_count(&what, map.values.len(), map.height, map.width)?;
         }
@@ -186,6 +186,12 @@ fn draw_row(canvas: &mut Canvas, y: u32, row: &StripRow, leading: u32) {
 
     for (i, panel) in row.maps.iter().enumerate() {
         let x = column(leading + i as u32);
+        let Some(panel) = panel else {
+            let text = "no map";
+            let middle = (SIDE - Font::BODY.width(text)) / 2;
+            canvas.text(x + middle, top + SIDE / 2, text, Font::BODY, FAINT_INK);
+            continue;
+        };
         let title = match &row.target {
             Some(target) => format!("{} for {target}", panel.title),
             None => panel.title.clone(),
@@ -222,7 +228,7 @@ mod tests {
             probability: 0.931,
             truth: Some("Dress".to_owned()),
             target: None,
-            maps,
+            maps: maps.into_iter().map(Some).collect(),
         }
     }
 
@@ -261,6 +267,25 @@ mod tests {
                 assert_eq!(*pixel, WHITE, "at {x}, {y}");
             }
         }
+    }
+
+    #[test]
+    fn a_map_that_is_not_there_keeps_its_column() {
+        let mut gap = row(vec![map(vec![0.0, 1.0, 2.0, 3.0])]);
+        gap.maps.insert(0, None);
+        let full = row(vec![map(vec![0.0, 1.0, 2.0, 3.0]); 2]);
+        let figure = |row| StripFigure {
+            title: String::new(),
+            rows: vec![row],
+        };
+        let (gap, full) = (figure(gap), figure(full));
+        let (gap, full) = (strip_image(&gap).unwrap(), strip_image(&full).unwrap());
+        assert_eq!(gap.dimensions(), full.dimensions());
+        let last = MARGIN + 2 * (SIDE + COLUMN_GAP);
+        for (x, y, pixel) in full.enumerate_pixels().filter(|(x, ..)| *x >= last) {
+            assert_eq!(gap.get_pixel(x, y), pixel, "at {x}, {y}");
+        }
+        assert_ne!(gap, full);
     }
 
     #[test]

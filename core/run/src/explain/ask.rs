@@ -172,6 +172,7 @@ fn empty_maps(question: &Question<'_>, model: &Chosen, number: usize, chosen: &C
         explainer: chosen.label.clone(),
         of_probability: chosen.params["outcome"] == "probability",
         attributions,
+        local_fit: vec![None; question.input.rows.len()],
         interactions: wanted.then(|| Ok(vec![0.0; values * row_len])),
     }
 }
@@ -261,6 +262,14 @@ fn message<'j>(
 /// Puts an answer of rows of `row_len` values where it belongs; false where there is none.
 fn keep(maps: &mut [Maps], place: &Place, row_len: usize, outcome: Outcome) -> bool {
     let maps = &mut maps[place.explainer];
+    if place.feature.is_none()
+        && let Outcome::Answer(answer) = &outcome
+        && let Ok(fits) = answer.f32s(1)
+    {
+        for (to, fit) in maps.local_fit[place.at.clone()].iter_mut().zip(fits) {
+            *to = fit.is_finite().then_some(fit);
+        }
+    }
     let all = match (place.feature, &mut maps.interactions) {
         (Some(_), Some(interactions)) => interactions,
         _ => &mut maps.attributions,

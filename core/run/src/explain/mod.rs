@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use xbench_data::photo::Thumbnail;
 use xbench_data::{SetInfo, SetRef, Splits};
-use xbench_suite::{Chosen, Kind, parse_plugin_uses, resolve};
+use xbench_suite::{Chosen, Kind, PluginUse, parse_plugin_uses, resolve};
 
 use self::ask::{Question, one_model};
 use self::input::{from_photographs, from_set, from_tables};
@@ -125,6 +125,9 @@ pub struct Maps {
     pub of_probability: bool,
     /// `[n, c, h, w]` or `[n, features]`, or why there are none.
     pub attributions: Result<Vec<f32>, String>,
+    /// How well a local surrogate fits the model around each row (R² of LIME); none where the
+    /// explainer has no surrogate.
+    pub local_fit: Vec<Option<f32>>,
     /// Interaction values, `[n, features, features]`, where they were asked for and the explainer can
     /// give them: symmetric, main effects on the diagonal, off it halves of interactions, each row
     /// adding up to a feature's attribution.
@@ -222,9 +225,7 @@ pub fn explain(
         }
         let found: Result<Vec<Chosen>, _> =
             uses.iter().map(|one| resolve(one, kind, &shelf)).collect();
-        let found = found?;
-        refuse_twins(&found)?;
-        Ok(found)
+        tell_apart(found?, &uses)
     };
     let models = choose(&request.models, Kind::Model)?;
     let explainers = choose(&request.explainers, Kind::Explainer)?;
@@ -270,18 +271,33 @@ pub fn explain(
     })
 }
 
-/// Labels name files and panels.
-fn refuse_twins(chosen: &[Chosen]) -> Result<(), RunError> {
+/// Labels name files and panels: what stands there several times is labelled with its parameters.
+fn tell_apart(mut chosen: Vec<Chosen>, uses: &[PluginUse]) -> Result<Vec<Chosen>, RunError> {
+    let plain: Vec<String> = chosen.iter().map(|one| one.label.clone()).collect();
+    for (one, given) in chosen.iter_mut().zip(uses) {
+        let twins = plain.iter().filter(|label| **label == one.label).count();
+        if twins > 1 && !given.params.is_empty() {
+            let params: Vec<String> = given
+                .params
+                .iter()
+                .map(|(name, value)| match value.as_str() {
+                    Some(text) => format!("{name}: {text}"),
+                    None => format!("{name}: {value}"),
+                })
+                .collect();
+            one.label = format!("{}{{{}}}", one.label, params.join(", "));
+        }
+    }
     for (number, one) in chosen.iter().enumerate() {
         let before = &chosen[..number];
         if before.iter().any(|other| other.label == one.label) {
             return Err(RunError::Flag(format!(
-                "{} stands there twice; explain with one set of parameters at a time",
-                one.label
+                "{} stands there twice; name it once, or with other parameters: '{}{{…}}'",
+                one.label, plain[number]
             )));
         }
     }
-    Ok(())
+    Ok(chosen)
 }
 
 /// Which explainers give interaction values.

@@ -132,6 +132,12 @@ fn strip_rows(found: &Explanations) -> Result<Vec<StripRow>, RunError> {
     Ok(rows)
 }
 
+/// Whether an explainer gave any model's maps; if none, it has no column.
+fn has_map(found: &Explanations, explainer: &str) -> bool {
+    let mut maps = found.models.iter().flat_map(|model| &model.maps);
+    maps.any(|maps| maps.explainer == explainer && maps.attributions.is_ok())
+}
+
 /// Whether any map of an explainer has negative values: all its panels are drawn alike.
 fn signed(found: &Explanations, explainer: &str) -> bool {
     let maps = found.models.iter().flat_map(|model| &model.maps);
@@ -182,7 +188,11 @@ fn strip_row(
     });
     let class = model.predictions[number];
     let target = model.targets[number];
-    let maps = model.maps.iter().filter_map(|maps| {
+    let maps = model
+        .maps
+        .iter()
+        .filter(|maps| has_map(found, &maps.explainer));
+    let maps = maps.map(|maps| {
         let all = maps.attributions.as_ref().ok()?;
         let own = &all[number * channels * area..(number + 1) * channels * area];
         let values: Vec<f32> = (0..area)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use xbench_record::ExitCode;
 use xbench_report::{Cell, Table, TableColumn};
-use xbench_run::{ExplainRequest, Explanations, RunError};
+use xbench_run::{ExplainRequest, Explanations, Maps, RunError};
 
 use crate::args::{ExplainArgs, Format};
 use crate::progress::Progress;
@@ -51,6 +51,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, RunError> {
         Format::Json => emit_json(&document(args, &found, &drawn, &failures))?,
         Format::Text if !args.quiet => {
             emit(&predictions(&found))?;
+            emit_fits(&found)?;
             if found.is_table() {
                 emit(&tables::text(&found))?;
             }
@@ -117,6 +118,7 @@ fn document(
         "written": drawn,
         "arrays": args.arrays,
         "failures": failures,
+        "local_fit": fits(found),
     });
     if found.is_table() {
         document["rows"] = tables::rows(found).into();
@@ -125,6 +127,54 @@ fn document(
         document["pictures"] = images::predictions(found).into();
     }
     document
+}
+
+/// R² of local surrogates by row, where an explainer has one.
+fn fits(found: &Explanations) -> Vec<Value> {
+    let mut fits = Vec::new();
+    for model in &found.models {
+        for maps in model.maps.iter().filter(|maps| has_fit(maps)) {
+            fits.push(json!({
+                "model": model.model,
+                "explainer": maps.explainer,
+                "r_squared": maps.local_fit,
+            }));
+        }
+    }
+    fits
+}
+
+fn has_fit(maps: &Maps) -> bool {
+    maps.local_fit.iter().any(Option::is_some)
+}
+
+/// The same as a table, if there is anything to tell.
+fn emit_fits(found: &Explanations) -> Result<(), RunError> {
+    let mut table = Table::new(vec![
+        TableColumn::left("local fit of"),
+        TableColumn::left("model"),
+        TableColumn::left("at"),
+        TableColumn::right("R²"),
+    ]);
+    let mut any = false;
+    for model in &found.models {
+        for maps in model.maps.iter().filter(|maps| has_fit(maps)) {
+            any = true;
+            let rows = found.rows.iter().zip(&maps.local_fit).take(MOST_LISTED);
+            for (row, fit) in rows {
+                table.row(vec![
+                    Cell::new(&maps.explainer),
+                    Cell::new(&model.model),
+                    Cell::new(&row.label),
+                    Cell::new(fit.map_or_else(|| "–".to_owned(), |fit| format!("{fit:.3}"))),
+                ]);
+            }
+        }
+    }
+    match any {
+        true => emit(&table.render(&style())),
+        false => Ok(()),
+    }
 }
 
 /// What the models say of each image or row.
