@@ -35,9 +35,15 @@ fn command(folder: &Path, suite: &str, results: &str, flags: &[&str]) -> (PathBu
     let name = suite.lines().next().unwrap_or_default();
     let name = name.trim_start_matches("suite: ");
     let place = folder.join(results).join(name);
-    let tables = ["leaderboard.csv", "randomisation.csv"];
-    let tables = tables.map(|table| without_times(&place.join(table)));
-    (place, tables.to_vec())
+    // There is no table of curves where nothing is randomised.
+    let curves = suite
+        .contains("randomisation")
+        .then_some("randomisation.csv");
+    let tables = std::iter::once("leaderboard.csv").chain(curves);
+    let tables: Vec<String> = tables
+        .map(|table| without_times(&place.join(table)))
+        .collect();
+    (place, tables)
 }
 
 /// The leaderboard by explainer and column.
