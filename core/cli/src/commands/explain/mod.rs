@@ -172,7 +172,7 @@ fn emit_fits(found: &Explanations) -> Result<(), RunError> {
         }
     }
     match any {
-        true => emit(&table.render(&style())),
+        true => emit(&format!("\n{}", table.render(&style()))),
         false => Ok(()),
     }
 }

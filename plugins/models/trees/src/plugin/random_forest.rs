@@ -29,7 +29,7 @@ impl Plugin for RandomForest {
     const META: Meta = Meta {
         id: c"org.xbench.random-forest",
         name: c"Random forest",
-        version: c"0.1.0",
+        version: c"0.2.0",
         license: c"MIT OR Apache-2.0",
         citation: c"Breiman: Random Forests, 2001",
         summary: c"Mean of the class frequencies in the leaves of trees on bootstrap samples.",
