@@ -2,10 +2,10 @@
 //! 1984) with the Gini impurity and exact splits, with the conventions of scikit-learn: rows go left
 //! where the value is at most the threshold, the threshold is half-way between neighbouring values,
 //! a node draws features without replacement until it has seen as many as it may and at least one of
-//! them is not constant, and the first of equally good splits is taken.
+//! them is not constant, and the first of equally good splits is taken. Nodes and features come in its
+//! order too, so that the same seed grows the same tree.
 
-use xbench_plugin::rng::CounterRng;
-
+use super::random::NodeRandom;
 use super::ranks::Ranks;
 use crate::tree::Tree;
 
@@ -34,19 +34,20 @@ pub(super) struct Ground<'a> {
     pub share: f64,
 }
 
-/// Grows a tree on the rows that were drawn at least once. `rng` decides the features of each node.
-pub(super) fn grow(ground: &Ground<'_>, rng: CounterRng) -> Tree {
+/// Grows a tree on the rows that were drawn at least once. `random` decides the features of each node.
+pub(super) fn grow(ground: &Ground<'_>, random: NodeRandom) -> Tree {
     let rows: Vec<u32> = (0..ground.counts.len() as u32)
         .filter(|&row| ground.counts[row as usize] > 0)
         .collect();
     let mut grower = Grower {
         ground,
-        rng,
+        random,
         rows,
         spare: Vec::new(),
         sorted: Vec::new(),
         table: Vec::new(),
-        order: (0..ground.ranks.values.len()).collect(),
+        features: (0..ground.ranks.values.len()).collect(),
+        constant: vec![0; ground.ranks.values.len()],
         tree: Tree::default(),
     };
     grower.run();
@@ -55,15 +56,17 @@ pub(super) fn grow(ground: &Ground<'_>, rng: CounterRng) -> Tree {
 
 struct Grower<'a> {
     ground: &'a Ground<'a>,
-    rng: CounterRng,
+    random: NodeRandom,
     rows: Vec<u32>,
     spare: Vec<u32>,
     /// Rank and row of a node's rows, sorted.
     sorted: Vec<(u32, u32)>,
     /// Weight by rank and class.
     table: Vec<f64>,
-    /// The features in some order, of which a node draws the first ones anew.
-    order: Vec<usize>,
+    /// The features in some order: those known to be constant in a node come first.
+    features: Vec<usize>,
+    /// The features that were found constant on the way to a node, in the order of finding.
+    constant: Vec<usize>,
     tree: Tree,
 }
 
@@ -74,6 +77,8 @@ struct Place {
     depth: usize,
     from: usize,
     to: usize,
+    /// How many features are known to be constant on its rows.
+    constant: usize,
 }
 
 /// A way to split a node: ranks up to `low` go left, `high` is the next one in the node.
@@ -94,6 +99,7 @@ impl Grower<'_> {
             depth: 0,
             from: 0,
             to: self.rows.len(),
+            constant: 0,
         }];
         let mut root_weight = 0.0;
         while let Some(place) = waiting.pop() {
@@ -103,7 +109,7 @@ impl Grower<'_> {
                 root_weight = total;
             }
             self.tree.cover[place.node] = total as f32;
-            let split = self.best(place, &weights, total);
+            let (split, constant) = self.best(place, &weights, total);
             let Some(split) = split else {
                 let to = place.node * classes;
                 for (value, weight) in self.tree.value[to..to + classes].iter_mut().zip(&weights) {
@@ -126,13 +132,14 @@ impl Grower<'_> {
                 .split(place.node, split.feature, threshold, false, classes);
             // Impurity times weight, here minus there; and as a share of the tree's weight.
             let squares: f64 = weights.iter().map(|w| w * w).sum();
-            let gain = (split.score - squares / total) / root_weight;
+            let gain = (split.score + total - squares / total) / root_weight;
             self.tree.gain[place.node] = gain.max(0.0) as f32;
             let child = |node, from, to| Place {
                 node,
                 depth: place.depth + 1,
                 from,
                 to,
+                constant,
             };
             // The left one is taken first.
             waiting.push(child(left + 1, middle, place.to));
@@ -153,30 +160,47 @@ impl Grower<'_> {
             .collect()
     }
 
-    /// The best split of a node; none for a leaf.
-    fn best(&mut self, place: Place, weights: &[f64], total: f64) -> Option<Split> {
+    /// The best split of a node, none for a leaf, and how many features are constant in it.
+    ///
+    /// Of [`Grower::features`], the first `known` are constant for an ancestor; of these the first
+    /// `drawn` were drawn. Then come `found` ones that turned out constant here. From `open` on stand
+    /// those that were looked at.
+    fn best(&mut self, place: Place, weights: &[f64], total: f64) -> (Option<Split>, usize) {
         let rules = self.ground.rules;
         let n = place.to - place.from;
         let pure = weights.iter().filter(|weight| **weight > 0.0).count() < 2;
+        let known = place.constant;
         if pure
             || place.depth >= rules.max_depth
             || n < rules.min_split
             || n < rules.min_leaf.saturating_mul(2)
         {
-            return None;
+            return (None, known);
         }
-        let rng = self.rng.stream(place.node as u64);
         let mut best: Option<Split> = None;
-        let mut varies = false;
-        for i in 0..self.order.len() {
-            if i >= rules.features && varies {
-                break;
+        let (mut visited, mut drawn, mut found, mut open) = (0, 0, 0, self.features.len());
+        while open > known + found && (visited < rules.features || visited <= found + drawn) {
+            visited += 1;
+            let mut at = self.random.between(drawn, open - found);
+            if at < known {
+                self.features.swap(drawn, at);
+                drawn += 1;
+                continue;
             }
-            let chosen = i + rng.below(i as u64, (self.order.len() - i) as u64) as usize;
-            self.order.swap(i, chosen);
-            varies |= self.try_feature(self.order[i], place, weights, total, &mut best);
+            at += found;
+            if self.try_feature(self.features[at], place, weights, total, &mut best) {
+                open -= 1;
+                self.features.swap(open, at);
+            } else {
+                self.features.swap(known + found, at);
+                found += 1;
+            }
         }
-        best
+        // The order in which they were drawn is not handed on, that in which they were found is.
+        self.features[..known].copy_from_slice(&self.constant[..known]);
+        let here = known..known + found;
+        self.constant[here.clone()].copy_from_slice(&self.features[here]);
+        (best, known + found)
     }
 
     /// Looks for a better split on a feature; false where the feature is constant in the node.
@@ -281,8 +305,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Between the last rank and this one: Σ w² / Σ w on both sides, which is largest where the
-    /// weighted Gini impurity is smallest.
+    /// Between the last rank and this one: the Gini impurities of both sides times their weights, with
+    /// a minus sign. Written as scikit-learn has it, since rounding decides between equal splits.
     fn boundary(&self, rank: u32, best: &mut Option<Split>) {
         let Some(low) = self.last else { return };
         if self.count < self.min_leaf || self.rows - self.count < self.min_leaf {
@@ -294,7 +318,8 @@ impl<'a> Scan<'a> {
             right += (all - l) * (all - l);
             sum += l;
         }
-        let score = left / sum + right / (self.total - sum);
+        let rest = self.total - sum;
+        let score = -rest * (1.0 - right / (rest * rest)) - sum * (1.0 - left / (sum * sum));
         if best.is_none_or(|best| score > best.score) {
             *best = Some(Split {
                 feature: self.feature,

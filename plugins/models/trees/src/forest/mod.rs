@@ -1,7 +1,9 @@
 //! Random forests (Breiman, "Random Forests", 2001): trees on bootstrap samples, each node looking at
-//! a few features, and the mean of the leaves' class frequencies, as scikit-learn takes it.
+//! a few features, and the mean of the leaves' class frequencies, as scikit-learn takes it. The same
+//! seed and settings give scikit-learn's own forest (its 1.9, without class weights).
 
 mod cart;
+mod random;
 mod ranks;
 mod settings;
 #[cfg(test)]
@@ -9,7 +11,6 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 use xbench_nn::Threads;
-use xbench_plugin::rng::CounterRng;
 use xbench_plugin::{Error, FitMonitor, FitStep, Result, TreeEnsemble};
 
 pub use settings::{ForestSettings, PRESETS, TREES};
@@ -17,11 +18,9 @@ pub use settings::{ForestSettings, PRESETS, TREES};
 use crate::predict::Predictor;
 use crate::tree::{self, Tree};
 use cart::{Ground, Rules};
+use random::NodeRandom;
 use ranks::Ranks;
 
-/// Streams of the seed.
-const ROWS: u64 = 1;
-const NODES: u64 = 2;
 /// Trees that are grown at once, whatever the number of threads.
 const GROUP: usize = 16;
 /// Trees between two states that are kept.
@@ -113,15 +112,15 @@ pub fn train(
         min_split: settings.min_samples_split as usize,
         min_leaf: settings.min_samples_leaf as usize,
     };
-    let rng = CounterRng::new(settings.seed);
+    let seeds = random::tree_seeds(settings.seed, trees);
     let labels = &data.labels[..data.training];
-    let mut votes = Votes::new(data, settings);
+    let mut votes = Votes::new(data, settings, &seeds);
     votes.add(threads, &ensemble, 0, &mut |_, _| Ok(()))?;
     while ensemble.roots.len() < trees {
         let first = ensemble.roots.len();
         let numbers: Vec<usize> = (first..trees.min(first + GROUP)).collect();
         let grown: Vec<Tree> = threads.map(numbers, |number| {
-            let counts = draw(settings, data.training, number);
+            let counts = draw(settings, data.training, seeds[number]);
             let weights = class_weights(settings, labels, &counts, data.classes);
             let ground = Ground {
                 ranks: &ranks,
@@ -132,7 +131,7 @@ pub fn train(
                 rules,
                 share: 1.0 / trees as f64,
             };
-            cart::grow(&ground, rng.stream(NODES).stream(number as u64))
+            cart::grow(&ground, NodeRandom::new(seeds[number]))
         });
         for tree in &grown {
             tree::push(&mut ensemble, tree, None)?;
@@ -162,18 +161,11 @@ pub fn train(
 }
 
 /// How often each row is in a tree's sample.
-fn draw(settings: &ForestSettings, rows: usize, tree: usize) -> Vec<u32> {
-    if !settings.bootstrap {
-        return vec![1; rows];
+fn draw(settings: &ForestSettings, rows: usize, tree_seed: u32) -> Vec<u32> {
+    match settings.bootstrap {
+        true => random::bootstrap(tree_seed, rows),
+        false => vec![1; rows],
     }
-    let rng = CounterRng::new(settings.seed)
-        .stream(ROWS)
-        .stream(tree as u64);
-    let mut counts = vec![0; rows];
-    for i in 0..rows {
-        counts[rng.below(i as u64, rows as u64) as usize] += 1;
-    }
-    counts
 }
 
 /// n / (classes · rows of the class), over all training rows or over a tree's sample; 1 for classes
@@ -270,17 +262,20 @@ impl Sums {
 struct Votes<'a> {
     data: &'a ForestData,
     settings: &'a ForestSettings,
+    /// Of each tree.
+    seeds: &'a [u32],
     training: Sums,
     out_of_bag: Sums,
     validation: Sums,
 }
 
 impl<'a> Votes<'a> {
-    fn new(data: &'a ForestData, settings: &'a ForestSettings) -> Self {
+    fn new(data: &'a ForestData, settings: &'a ForestSettings, seeds: &'a [u32]) -> Self {
         let sums = |rows| Sums::new(rows, data.classes);
         Self {
             data,
             settings,
+            seeds,
             training: sums(data.training),
             out_of_bag: sums(data.training),
             validation: sums(data.labels.len() - data.training),
@@ -307,7 +302,7 @@ impl<'a> Votes<'a> {
             });
             for (&number, leaves) in group.iter().zip(leaves) {
                 let leaves: Vec<f32> = leaves?;
-                let counts = draw(self.settings, self.data.training, number);
+                let counts = draw(self.settings, self.data.training, self.seeds[number]);
                 for (row, leaf) in leaves.chunks_exact(classes).enumerate() {
                     if let Some(held) = row.checked_sub(self.data.training) {
                         self.validation.add(held, leaf);

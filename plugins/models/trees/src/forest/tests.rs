@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use xbench_plugin::rng::CounterRng;
+
 use super::*;
 use crate::importance::{Importance, importance};
 use crate::settings;
@@ -82,6 +84,36 @@ fn a_tree_equals_that_of_scikit_learn() {
                 (got / total - f64::from(want)).abs() < 1e-6,
                 "{given}: {got} {want}"
             );
+        }
+    }
+}
+
+/// The same seed grows scikit-learn's forest, tree by tree.
+#[test]
+fn a_seed_gives_the_forest_of_scikit_learn() {
+    let path = format!("{}/tests/fixtures/forest.json", env!("CARGO_MANIFEST_DIR"));
+    let fixture: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let labels: Vec<u32> = numbers(&fixture["y"]).iter().map(|&y| y as u32).collect();
+    let data = ForestData {
+        x: numbers(&fixture["x"]),
+        features: fixture["features"].as_u64().unwrap() as usize,
+        training: labels.len(),
+        labels,
+        classes: 3,
+    };
+    let rows = numbers(&fixture["rows"]);
+    for wanted in fixture["runs"].as_array().unwrap() {
+        let mut given = wanted["settings"].clone();
+        given["seed"] = wanted["seed"].clone();
+        let forest = run(2, &data, &settings(&given.to_string()));
+        let roots = forest.ensemble.roots.iter().map(|&root| u64::from(root));
+        let ends = roots.clone().skip(1);
+        let ends = ends.chain([forest.ensemble.num_nodes() as u64]);
+        let nodes: Vec<u64> = roots.zip(ends).map(|(root, end)| end - root).collect();
+        assert_eq!(serde_json::json!(nodes), wanted["nodes"], "{given}");
+        let got = predict(&forest, &rows);
+        for (got, want) in got.iter().zip(numbers(&wanted["probability"])) {
+            assert!((got - want).abs() < 1e-6, "{given}: {got} {want}");
         }
     }
 }
