@@ -1,12 +1,14 @@
-//! Every command in the README runs. `cargo xbench` stands for the program that was just built.
+//! Every command in the README and in the page about explaining runs. `cargo xbench` stands for the program that was just built.
 
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 use xbench_tests::{has_fashion_mnist, root, run, xbench};
 
-/// The `cargo xbench …` lines of the README's console blocks.
+/// The `cargo xbench …` lines of the pages' console blocks.
 fn commands() -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let pages = ["README.md", "docs/explain.md"];
+    let text = pages.map(|page| std::fs::read_to_string(root().join(page)).expect(page));
+    let text = text.join("\n");
     let mut commands = Vec::new();
     let mut inside = false;
     for line in text.lines() {
@@ -20,7 +22,7 @@ fn commands() -> Vec<String> {
                 let known = ["cargo xtask test", "cargo xtask lint"].contains(&command);
                 assert!(
                     known || command.is_empty(),
-                    "the README has an unknown command: {line}"
+                    "there is an unknown command: {line}"
                 );
             }
         }
