@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use xbench_data::mask::object_by_rule;
 use xbench_data::photo::{PhotoOptions, SIDE, prepare_file, read_file_as};
-use xbench_data::{DataError, SetInfo, Split, Splits, read_table};
+use xbench_data::{DataError, SetInfo, read_table};
 
 use super::rows::Rows;
 use super::{Content, ExplainedRow, features, layout_of};
@@ -13,6 +13,7 @@ use crate::bench::load_data;
 use crate::error::RunError;
 use crate::observer::Observer;
 use crate::session::masks_of;
+use crate::split::{self, split_of};
 
 /// Most rows that a table on the command line may have.
 const MOST_ROWS: usize = 10_000;
@@ -47,18 +48,9 @@ pub(super) fn from_set(
     offline: bool,
     observer: &dyn Observer,
 ) -> Result<Input, RunError> {
-    let splits = match rows.split.as_str() {
-        "test" => Splits::TestOnly,
-        "photos" => Splits::PhotosOnly,
-        _ => Splits::All,
-    };
+    let splits = split::to_load(&rows.split);
     let (set, _) = load_data(&rows.set, None, None, splits, offline, observer)?;
-    let split: &Split = match rows.split.as_str() {
-        "test" => &set.test,
-        "photos" => &set.photos,
-        "validation" => &set.validation,
-        _ => &set.train,
-    };
+    let split = split_of(&set, &rows.split)?;
     if set.shape != info.shape || split.is_table() != info.table {
         let what = |table: bool| if table { "rows" } else { "images" };
         return Err(RunError::Flag(format!(
